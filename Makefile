@@ -1,0 +1,55 @@
+# make run     install into .venv, run the daemon with a sample dealership (state in var/)
+# make test    install into .venv, run all tests
+# make check   every static check, the tests with coverage, each pure module by its own test
+# make bench   speed, as ratios to psql's own \copy and a hand-written merge
+# make lock    pin what pyproject.toml asks for anew (needs uv)
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$p && break; done)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: run test check static coverage modules bench lock clean
+
+run: $(INSTALLED)
+	@exec $(BIN)/ingestd run --sample var
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: static coverage modules
+
+static: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+coverage: $(INSTALLED)
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+# Each pure module must be covered wholly by its own test file.
+modules: $(INSTALLED)
+	$(BIN)/python tests/each_module.py
+
+bench: $(INSTALLED)
+	$(BIN)/python -m bench
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --all-extras pyproject.toml build-requirements.in -o requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "ingestd needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

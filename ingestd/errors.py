@@ -1,0 +1,70 @@
+"""PURE  The exception tree: each class says whether trying again is any use.
+
+    IngestError
+    ├── Refused         never: the same bytes fail the same way for ever
+    ├── TryAgain        yes, later: the world is bad (database, disk, server)
+    │   └── Clash       yes, at once and uncounted: another load was in the way
+    ├── ReadFailed      perhaps: a parser died or ran out of time; counted, three strikes
+    └── Misconfigured   not before the configuration is changed
+
+``exit_code`` is what the command line becomes (sysexits.h).
+"""
+
+from dataclasses import dataclass
+
+
+class IngestError(Exception):
+    """The base; only its children are raised."""
+
+    exit_code = 70
+
+
+class Refused(IngestError):
+    """A delivery or file that will not be loaded, whatever is tried."""
+
+    exit_code = 65
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Take the reason code (closed set) and the sentence for people."""
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class TryAgain(IngestError):
+    """The world is bad; the same call may succeed later."""
+
+    exit_code = 75
+
+
+class Clash(TryAgain):
+    """Another load was in the way (deadlock, unique violation, changed row)."""
+
+
+class ReadFailed(IngestError):
+    """A parser process died, ran out of memory or passed its deadline."""
+
+    exit_code = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with the configuration: a dotted path, what is wrong, what to do."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """Give one line for the terminal."""
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class Misconfigured(IngestError):
+    """Nothing will work until the configuration is changed."""
+
+    exit_code = 78
+
+    def __init__(self, *faults: Fault) -> None:
+        """Take every fault found, not just the first."""
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults

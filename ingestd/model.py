@@ -1,0 +1,376 @@
+"""PURE  The nouns of the design, as frozen values.
+
+A stage takes one of these and gives the next; nothing here computes more than a name.
+The words are those of the design's table: source, delivery, feed, file, import, line, row,
+rejection, warning, ledger, settle, target.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+Chunks: TypeAlias = Callable[[], Iterator[bytes]]
+"""Re-readable content: each call starts again and yields the same bytes."""
+
+#: Every field of a vehicle that a feed can fill, in the order of the stage's columns.
+#: The first twenty are the seed's; the last five are the platform's (version A1).
+#: Bit ``i`` of a row's ``keep`` mask stands for ``FIELDS[i]``: the order must not change.
+FIELDS = (
+    "vin",
+    "stock_number",
+    "make",
+    "model",
+    "year",
+    "trim",
+    "exterior_color",
+    "interior_color",
+    "mileage",
+    "price",
+    "msrp",
+    "body_style",
+    "transmission",
+    "engine",
+    "fuel_type",
+    "drivetrain",
+    "features",
+    "description",
+    "images",
+    "status",
+    "url",
+    "doors",
+    "condition",
+    "vehicle_type",
+    "image_type",
+)
+
+#: Columns of the stage that precede the fields of the target (see ``Target.stage``).
+#: A rejected line travels in the same stream: ``reason`` is set, the fields are empty.
+STAGE_HEAD = (
+    ("file_no", "integer"),
+    ("line", "integer"),
+    ("dealership_id", "integer"),
+    ("keep", "bigint"),
+    ("reason", "text"),
+    ("column_name", "text"),
+    ("value", "text"),
+    ("extras", "jsonb"),
+)
+
+
+class State(StrEnum):
+    """Where a delivery stands in the ledger."""
+
+    RECEIVED = "received"
+    WORKING = "working"
+    DONE = "done"
+    QUARANTINED = "quarantined"
+
+
+class Outcome(StrEnum):
+    """What became of an import; a delivery has the worst of its imports'."""
+
+    IMPORTED = "imported"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    HELD = "held"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+#: From best to worst.
+SEVERITY = (
+    Outcome.UNCHANGED,
+    Outcome.IMPORTED,
+    Outcome.SUPERSEDED,
+    Outcome.HELD,
+    Outcome.REJECTED,
+    Outcome.FAILED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Something a source has taken: its bytes are already durable in the spool.
+
+    ``key`` is unique within the source and stable across restarts; taking the same
+    arrival twice gives the same delivery.  ``lane`` groups deliveries that must be
+    handled one after the other.  ``hint`` is the feed that the place names, if any.
+    """
+
+    source: str
+    kind: Literal["folder", "mail", "cli"]
+    key: str
+    name: str
+    sha256: str
+    size: int
+    first_seen: datetime
+    hint: str | None = None
+    lane: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An arrival in the ledger.  Order is (``first_seen``, ``id``)."""
+
+    id: int
+    arrival: Arrival
+    state: State
+    attempts: int
+    outcome: Outcome | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One table inside a delivery, and whose it is.
+
+    Exactly one of ``feed`` and ``reason`` is set.  ``index`` counts the files of the
+    delivery from 0, in the order in which they stand in it.
+    """
+
+    index: int
+    name: str
+    size: int
+    feed: str | None
+    reason: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cell or row at fault: a rejection (not loaded) or a warning (loaded without the cell)."""
+
+    line: int
+    column: str | None
+    reason: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A row that another row of the delivery replaces: (file index, line) of both."""
+
+    file: int
+    line: int
+    by_file: int
+    by_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a row that replaced others is known by, completed from those it replaced."""
+
+    file: int
+    line: int
+    vin: str | None
+    stock_number: str | None
+    make: str | None
+    model: str | None
+    year: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileReading:
+    """What was understood of one file.
+
+    ``lines`` = ``header`` + ``blank`` + ``rows`` + ``rejected`` (``rows`` counts those that
+    were sent to the stage as vehicles, duplicates included).  ``keep`` is a mask over
+    ``FIELDS``: columns absent from the file or blank in every row, whose stored values stay.
+    ``reason`` is set when the file as a whole is refused; then nothing of it was sent.
+    """
+
+    file: int
+    name: str
+    reason: str | None = None
+    message: str = ""
+    lines: int = 0
+    header: int = 0
+    blank: int = 0
+    rows: int = 0
+    rejected: int = 0
+    warnings: int = 0
+    warnings_list: tuple[Finding, ...] = ()
+    keep: int = 0
+    encoding: str | None = None
+    delimiter: str | None = None
+    quoting: str | None = None
+    mapping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unmapped: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    cut_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last word of a reading, after its blocks."""
+
+    files: tuple[FileReading, ...]
+    duplicates: tuple[Duplicate, ...] = ()
+    identities: tuple[Identity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field's column in the target table.
+
+    ``type`` is what COPY must produce: text, integer, numeric, jsonb, json or text[].
+    ``required`` is NOT NULL without a default that would do.
+    """
+
+    field: str
+    name: str
+    type: str
+    required: bool = False
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The live ``vehicles`` table, as the catalogue and the profile describe it."""
+
+    profile: str
+    columns: tuple[Column, ...]
+    money: Literal["dollars", "whole_dollars", "cents"] = "dollars"
+    distance: Literal["miles", "kilometers"] = "miles"
+    status_active: str = "active"
+    status_pending: str = "pending"
+    status_sold: str = "sold"
+    vin_key: Literal["vin", "dealership_vin", "none"] = "vin"
+
+    def stage(self) -> tuple[tuple[str, str], ...]:
+        """Names and types of the stage's columns, in the order of the COPY stream."""
+        return STAGE_HEAD + tuple((column.field, column.type) for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is already known of a dealership and helps to read its next file."""
+
+    junk_vins: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """One delivery's files for one feed, to be read together as one state of the lot."""
+
+    sha256: str
+    kind: str
+    name: str
+    files: tuple[File, ...]
+    dealership_id: int
+    today: str  # ISO date of receipt: model years are judged by it
+    target: Target
+    known: Known = Known()
+
+
+#: What a reading gives: COPY text in blocks, then one ``Finished``.
+Reading: TypeAlias = AsyncIterator["bytes | Finished"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Line outcomes of one file (I5: they add up to ``lines``)."""
+
+    header: int = 0
+    blank: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    def total(self) -> int:
+        """All lines accounted for."""
+        return (
+            self.header
+            + self.blank
+            + self.added
+            + self.updated
+            + self.unchanged
+            + self.duplicate
+            + self.rejected
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one file: the noun behind ``import --json``, the receipt and the ledger."""
+
+    import_id: int | None
+    delivery_id: int | None
+    file: str
+    file_index: int
+    dealership_id: int | None
+    feed: str | None
+    outcome: Outcome
+    reason: str | None
+    message: str
+    lines: int | None
+    counts: Counts | None
+    reading: FileReading | None
+    rejections: tuple[Finding, ...]  # at most 100
+    started_at: datetime
+    seconds: float
+    deactivated: int = 0
+    reactivated: int = 0
+    held_deactivations: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the object of design section 7.1.  Keys may be added, never renamed."""
+        reading = self.reading or FileReading(file=self.file_index, name=self.file)
+        return {
+            "import_id": self.import_id,
+            "delivery_id": self.delivery_id,
+            "file": self.file,
+            "dealership_id": self.dealership_id,
+            "feed": self.feed,
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "message": self.message,
+            "lines": self.lines,
+            "counts": None if self.counts is None else _counts_json(self.counts),
+            "deactivated": self.deactivated,
+            "reactivated": self.reactivated,
+            "held_deactivations": self.held_deactivations,
+            "warnings": reading.warnings,
+            "encoding": reading.encoding,
+            "delimiter": reading.delimiter,
+            "quoting": reading.quoting,
+            "mapping": {name: list(headers) for name, headers in reading.mapping.items()},
+            "unmapped": list(reading.unmapped),
+            "rejections": [finding_json(finding) for finding in self.rejections],
+            "started_at": self.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Give a rejection or warning as JSON shows it."""
+    return {
+        "line": finding.line,
+        "column": finding.column,
+        "reason": finding.reason,
+        "value": finding.value,
+    }
+
+
+def _counts_json(counts: Counts) -> dict[str, int]:
+    names = ("header", "blank", "added", "updated", "unchanged", "duplicate", "rejected")
+    return {name: getattr(counts, name) for name in names}
+
+
+def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
+    """Give a delivery's outcome: the worst of its imports', ``rejected`` where it has none."""
+    if not outcomes:
+        return Outcome.REJECTED
+    return max(outcomes, key=SEVERITY.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A document left beside a settled file: ``suffix`` such as ``.report.json``, and its bytes."""
+
+    suffix: str
+    blocks: Callable[[], AsyncIterator[bytes]]

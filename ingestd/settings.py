@@ -1,0 +1,236 @@
+"""PURE  The sections of config.toml as immutable values: names, types, defaults, bounds.
+
+Unknown keys are errors in every section.  ``config`` reads text into these; nothing here
+looks at a file or the environment: a secret that lies elsewhere stays a ``SecretRef``.
+"""
+
+import re
+from fnmatch import translate
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())
+        if match is None:
+            msg = f'{value!r} is not a duration; write it as "500ms", "5s", "9m", "24h" or "7d"'
+            raise ValueError(msg)
+        return float(match[1]) * _UNITS[match[2]]
+    return value
+
+
+def _bytes(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+)\s*(B|KiB|MiB|GiB)", value.strip())
+        if match is None:
+            msg = f'{value!r} is not a size; write it as "512KiB", "25MiB" or "1GiB"'
+            raise ValueError(msg)
+        return int(match[1]) * _SIZES[match[2]]
+    return value
+
+
+def _name(value: str) -> str:
+    if _NAME.match(value) is None:
+        msg = f"{value!r} is no name: letters, digits, dot, dash and underscore, at most 64"
+        raise ValueError(msg)
+    return value
+
+
+def _listen(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004  the port range
+        msg = f'{value!r} is not HOST:PORT, such as "127.0.0.1:9716"'
+        raise ValueError(msg)
+    return value
+
+
+def _patterns(value: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in value:
+        re.compile(translate(pattern))
+    return value
+
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Size: TypeAlias = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+Name: TypeAlias = Annotated[str, AfterValidator(_name)]
+Patterns: TypeAlias = Annotated[tuple[str, ...], AfterValidator(_patterns)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class SecretRef(_Section):
+    """Where a secret lies: exactly one of the four is given."""
+
+    env: str | None = None
+    file: str | None = None
+    credential: str | None = None
+    command: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "SecretRef":
+        given = [name for name in ("env", "file", "credential", "command") if getattr(self, name)]
+        if len(given) != 1:
+            msg = "give exactly one of env, file, credential, command"
+            raise ValueError(msg)
+        return self
+
+
+Secret: TypeAlias = str | SecretRef
+
+
+class Database(_Section):
+    """How to reach PostgreSQL.  ``url`` or the parts; ``embedded`` for a private one."""
+
+    url: Secret | None = Field(default=None, repr=False)
+    host: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    user: str | None = None
+    password: Secret | None = Field(default=None, repr=False)
+    name: str | None = None
+    embedded: bool = False
+    ca_file: str | None = None
+    pooler: Literal["none", "transaction"] = "none"
+    connections: int = Field(default=4, ge=2, le=50)
+    connect_timeout: Duration = 10.0
+    statement_timeout: Duration = 600.0
+    lock_timeout: Duration = 30.0
+
+
+class Http(_Section):
+    """Where /metrics, /livez and /readyz are served."""
+
+    enabled: bool = True
+    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9716"
+
+
+class Log(_Section):
+    """Level and form of the log on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Workers(_Section):
+    """The parser processes and their limits."""
+
+    processes: int = Field(default=2, ge=1, le=64)
+    memory: Size = 1 << 30
+    deadline: Duration = 600.0
+    recycle_after: int = Field(default=500, ge=1)
+
+
+class Limits(_Section):
+    """Caps on what is taken in; what exceeds them is refused, never read."""
+
+    file_size: Size = 1 << 30
+    archive_members: int = Field(default=50, ge=1)
+    archive_ratio: int = Field(default=100, ge=2)
+    row_size: Size = 1 << 20
+    columns: int = Field(default=500, ge=1)
+
+
+class Spool(_Section):
+    """How long the raw bytes of a settled delivery are kept."""
+
+    keep_for: Duration = 30 * 86400.0
+
+
+class Folder(_Section):
+    """A watched folder: files dropped under ``path/incoming`` are taken."""
+
+    name: Name
+    path: str
+    stable_for: Duration = 5.0
+    rescan_every: Duration = 60.0
+    watch: Literal["auto", "notify", "poll"] = "auto"
+    poll_every: Duration = 5.0
+    ignore: Patterns = (
+        ".*",
+        "*~",
+        "~$*",
+        "*.tmp",
+        "*.temp",
+        "*.part",
+        "*.partial",
+        "*.filepart",
+        "*.crdownload",
+        "*.download",
+        "*.swp",
+        "Thumbs.db",
+        "desktop.ini",
+    )
+
+
+class DealershipName(_Section):
+    """A dealership by its name in the database, which must be unique there."""
+
+    name: str = Field(min_length=1)
+
+
+class Feed(_Section):
+    """An agreement: which files carry the inventory of which dealership, and how to read them."""
+
+    name: Name
+    dealership: int | DealershipName
+    file: Patterns = ("*",)
+    folder: tuple[str, ...] = ()
+    mode: Literal["full", "delta"]
+    missing: Literal["keep"] = "keep"
+    blank: Literal["clear", "keep"] = "clear"
+    min_price: float = Field(default=500.0, ge=0)
+    expect_every: Duration | None = None
+    columns: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    defaults: dict[str, str | int | float] = Field(default_factory=dict)
+
+
+class TargetSettings(_Section):
+    """The live vehicles table: its profile, its unit of distance, local settings."""
+
+    profile: str | None = None
+    distance: Literal["miles", "kilometers"] = "miles"
+    settings: dict[str, str] = Field(default_factory=dict)
+
+
+class Config(_Section):
+    """The whole of config.toml."""
+
+    state_dir: str = "/var/lib/ingestd"
+    database: Database = Database()
+    http: Http = Http()
+    log: Log = Log()
+    workers: Workers = Workers()
+    limits: Limits = Limits()
+    spool: Spool = Spool()
+    target: TargetSettings = TargetSettings()
+    folder: tuple[Folder, ...] = ()
+    feed: tuple[Feed, ...] = ()
+
+
+#: The sections by the name they have in the file.
+SECTIONS: dict[str, type[BaseModel]] = {
+    "database": Database,
+    "http": Http,
+    "log": Log,
+    "workers": Workers,
+    "limits": Limits,
+    "spool": Spool,
+    "target": TargetSettings,
+    "folder": Folder,
+    "feed": Feed,
+}

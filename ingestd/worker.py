@@ -1,0 +1,211 @@
+"""DOOR  The inside of a parser process: one job after the other from stdin, frames to stdout.
+
+Everything that comes from outside is parsed here, never in the daemon's process: with a
+cap on memory and processor time, with no secret in the environment, and gone as soon as
+the daemon is.  A frame is one byte of kind, four bytes of length (big endian), payload:
+
+    to the parser    J  a job (JSON; the first frame is the Setup)
+    from the parser  B  a block of bytes
+                     R  the result (JSON): the end of a job
+                     X  a failure (JSON): the end of a job
+
+JSON and not pickle: what a parser says is data to the daemon, whatever took hold of it.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from pydantic import TypeAdapter
+
+from ingestd import reading
+from ingestd.config import Feed, Limits
+from ingestd.model import Arrival, Chunks, File, Finding, Finished, ReadJob, Target
+
+HEAD = 5
+BLOCK = 1 << 18
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What every job of a parser shares."""
+
+    feeds: tuple[Feed, ...]
+    limits: Limits
+    memory: int  # bytes of address space
+    cpu: float  # seconds of processor time for one job
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing to do; which fields matter depends on ``op``."""
+
+    op: Literal["open", "read", "excerpt", "inspect"]
+    path: str
+    arrival: Arrival | None = None
+    read: ReadJob | None = None
+    feed: Feed | None = None
+    file: int = 0
+    findings: tuple[Finding, ...] = ()
+    name: str = ""
+    target: Target | None = None
+    today: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job ended without a result."""
+
+    kind: Literal["memory", "bug"]
+    message: str
+    trace: str
+
+
+SETUP = TypeAdapter(Setup)
+JOB = TypeAdapter(Job)
+FILES = TypeAdapter(tuple[File, ...])
+FINISHED = TypeAdapter(Finished)
+FAILURE = TypeAdapter(Failure)
+
+
+def main() -> None:
+    """Serve jobs until stdin ends."""
+    _die_with_parent()
+    inbox, outbox = sys.stdin.buffer, _private_stdout()
+    setup: Setup | None = None
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+        for payload in _jobs(inbox):
+            if setup is None:
+                setup = SETUP.validate_json(payload)
+                _limit_memory(setup.memory)
+            else:
+                _limit_cpu(setup.cpu)
+                _serve(JOB.validate_json(payload), setup, outbox)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel for SIGKILL when the daemon dies, however it dies (Linux only).
+
+    Elsewhere the end of stdin does the same as soon as the current job is done.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died in between
+            sys.exit(0)
+
+
+def _private_stdout() -> BinaryIO:
+    """Keep stdout for frames: a stray print goes to stderr and breaks nothing."""
+    outbox = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    return outbox
+
+
+def _limit_memory(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+def _limit_cpu(seconds: float) -> None:
+    """Allow ``seconds`` more than were used so far: the limit counts a process's whole life."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    allowed = int(used.ru_utime + used.ru_stime + seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
+
+
+def _jobs(inbox: BinaryIO) -> Iterator[bytes]:
+    while len(head := inbox.read(HEAD)) == HEAD:
+        size = int.from_bytes(head[1:], "big")
+        payload = inbox.read(size)
+        if len(payload) < size:
+            return
+        yield payload
+
+
+def _serve(job: Job, setup: Setup, outbox: BinaryIO) -> None:
+    try:
+        _do(job, setup, outbox)
+    except MemoryError:
+        _fail(outbox, Failure("memory", "the parser ran out of memory", ""))
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001  the one broad except: a bug refuses the file
+        # The core is pure: the same bytes fail the same way for ever.
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        _fail(outbox, Failure("bug", f"{type(error).__name__} at {where}", _frames(error)))
+
+
+def _frames(error: BaseException) -> str:
+    """Give the places, not the values: a value may be a customer's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
+
+
+def _do(job: Job, setup: Setup, outbox: BinaryIO) -> None:
+    content = chunks(job.path)
+    if job.op == "open":
+        assert job.arrival is not None
+        files = reading.open_delivery(job.arrival, content, setup.feeds, setup.limits)
+        send(outbox, b"R", FILES.dump_json(files))
+    elif job.op == "read":
+        assert job.read is not None
+        assert job.feed is not None
+        for item in reading.read(job.read, content, job.feed, setup.limits):
+            if isinstance(item, Finished):
+                send(outbox, b"R", FINISHED.dump_json(item))
+            else:
+                send(outbox, b"B", item)
+    elif job.op == "excerpt":
+        for block in _excerpt(job, content, setup):
+            send(outbox, b"B", block)
+        send(outbox, b"R", b"null")
+    else:
+        send(outbox, b"R", _inspect(job, content, setup))
+
+
+def _excerpt(job: Job, content: Chunks, setup: Setup) -> Iterator[bytes]:
+    assert job.arrival is not None
+    return reading.excerpt(job.arrival.name, content, job.file, job.findings, setup.limits)
+
+
+def _inspect(job: Job, content: Chunks, setup: Setup) -> bytes:
+    inspection: Any = reading.inspect(content, job.name, job.feed, job.today, setup.limits)
+    return TypeAdapter(type(inspection)).dump_json(inspection)
+
+
+def _fail(outbox: BinaryIO, failure: Failure) -> None:
+    send(outbox, b"X", FAILURE.dump_json(failure))
+
+
+def send(outbox: BinaryIO, kind: bytes, payload: bytes) -> None:
+    """Write one frame whole: a raw pipe may take only part of it at a time."""
+    rest = memoryview(kind + len(payload).to_bytes(4, "big") + payload)
+    while rest:
+        rest = rest[outbox.write(rest) :]
+
+
+def chunks(path: str) -> Chunks:
+    """Give the file's bytes in blocks, from the beginning at each call."""
+
+    def blocks() -> Iterator[bytes]:
+        with Path(path).open("rb") as file:
+            while block := file.read(BLOCK):
+                yield block
+
+    return blocks
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""An exception says whether trying again is any use."""
+
+import pytest
+
+from ingestd.errors import Clash, Fault, IngestError, Misconfigured, ReadFailed, Refused, TryAgain
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Refused("empty", "there is nothing in it"), 65),
+        (TryAgain("the database is away"), 75),
+        (Clash("a deadlock"), 75),
+        (ReadFailed("it died"), 70),
+        (Misconfigured(Fault("a.b", "is wrong")), 78),
+    ],
+)
+def test_an_error_knows_the_exit_code_it_becomes(error: IngestError, code: int):
+    assert error.exit_code == code
+
+
+def test_a_clash_is_worth_another_try():
+    assert isinstance(Clash("x"), TryAgain)
+
+
+def test_a_misconfiguration_tells_every_fault_on_a_line_of_its_own():
+    error = Misconfigured(Fault("a.b", "is wrong"), Fault("", "so is this"))
+
+    assert str(error) == "a.b: is wrong\nso is this"
+
+
+def test_a_refusal_carries_its_reason():
+    assert Refused("empty", "there is nothing in it").reason == "empty"
