@@ -1,0 +1,1 @@
+"""PURE  A file becomes rows: route, decode, table, mapping, values, identity, encode."""

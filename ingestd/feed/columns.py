@@ -1,0 +1,37 @@
+"""PURE  The columns of one file: what ``mapping`` finds and ``cells`` reads by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ingestd.feed.numbers import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a file: indexes into ``headers``, by field and in order of preference.
+
+    ``parts`` are those image columns that hold one picture each; ``units`` says in which unit
+    a mileage column's own name puts it, ``unit`` which column says so row by row.
+    """
+
+    headers: tuple[str, ...]
+    fields: Mapping[str, tuple[int, ...]]
+    unmapped: tuple[int, ...]
+    parts: tuple[int, ...] = ()
+    units: Mapping[int, Unit] = field(default_factory=dict)
+    unit: int | None = None
+
+    def identified(self) -> bool:
+        """Say whether a row of this file can have an identifier."""
+        return "vin" in self.fields or "stock_number" in self.fields
+
+    def shown(self) -> dict[str, tuple[str, ...]]:
+        """Give the headers of each field, as people see them."""
+        return {
+            field: tuple(self.headers[index] for index in indexes)
+            for field, indexes in self.fields.items()
+        }
+
+    def leftover(self) -> tuple[str, ...]:
+        """Give the headers that no field took."""
+        return tuple(self.headers[index] for index in self.unmapped)

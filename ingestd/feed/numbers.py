@@ -1,0 +1,145 @@
+"""PURE  Cells with a number: money, mileage, year, doors.
+
+The grammar is explicit: digits are ASCII digits, thousands are groups of three, a cell that
+holds anything else is unreadable.  Money is in cents from here on, so no amount passes
+through a binary fraction.
+"""
+
+import re
+from typing import Final, Literal, TypeAlias
+
+from ingestd.feed.values import BLANK, WORDS, Flaw, Noted, is_blank, text
+
+Unit: TypeAlias = Literal["miles", "kilometers"]
+
+UNREADABLE: Final = Flaw("unreadable_number")
+UNREADABLE_YEAR: Final = Flaw("unreadable_year")
+IMPLAUSIBLE: Final = Flaw("implausible_price")
+
+FIRST_YEAR = 1900
+_LONGEST = 80
+_KILOMETERS_PER_MILE = 1.609344
+_MOST_DOORS = 9
+
+#: 61551 · 61,551 · 61,551.00 · 61 551 · 12.345,00
+_NUMBER = (
+    r"(?:(?P<whole>[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,3}(?: [0-9]{3}){1,4})"
+    r"(?:\.(?P<part>[0-9]{0,10}))?"
+    r"|(?P<points>[0-9]{1,3}(?:\.[0-9]{3}){1,4}),(?P<comma>[0-9]{2}))"
+)
+_SIGN = (
+    r"US\$|USD|CA\$|C\$|AU\$|A\$|CAD|AUD|MXN|MX\$|EUR|GBP|SEK|NOK|DKK|CHF|JPY|kr"
+    r"|[$\u20ac\u00a3\u00a5]"
+)
+_MONEY = re.compile(
+    rf"(?P<before>{_SIGN})? ?(?P<minus>-)?{_NUMBER} ?(?P<after>{_SIGN})?\*{{0,3}}\Z", re.IGNORECASE
+)
+_OUR_CURRENCY = frozenset({"$", "us$", "usd"})
+_FAST_MONEY = re.compile(r"\$?([0-9]{1,9}|[0-9]{1,3},[0-9]{3})(?:\.([0-9]{2}))?\Z")
+_WORDS = re.compile(
+    r"\b(?:call|contact|ask|inquir[ey]|enquir[ey]|request|e-?mail|quote|poa|tba|tbd|market|premium"
+    r"|negotiable|unavailable|dealer|unpriced|auction|text us|coming soon|no price|sold)\b"
+)
+_DISTANCE = re.compile(
+    rf"{_NUMBER} ?(?P<unit>mi|mile|miles|mls|km|kms|kilometers?|kilometres?)?\.?\Z", re.IGNORECASE
+)
+_UNIT_ALONE = re.compile(r"(?:mi|miles?|kms?|kilometers?|kilometres?)\.?\Z", re.IGNORECASE)
+_YEAR = re.compile(r"([0-9]),?([0-9]{3})(?:\.0{1,6})?\Z")
+_DOORS = re.compile(r"([0-9]{1,3})(?:\.0{1,6})?(?: ?-?(?:d|dr|drs|doors?))?\.?\Z", re.IGNORECASE)
+
+
+def money(cell: str, least: int) -> int | Noted[int] | Flaw:
+    """Give an amount in cents; below ``least`` cents it is implausible (a monthly payment).
+
+    Zero is blank.  Words (``Please call``) are ``WORDS``.  Another currency than the dollar
+    is noted, the number stays.
+    """
+    fast = _FAST_MONEY.match(cell)
+    if fast is None:
+        return _money(cell, least)
+    whole, part = fast.groups()
+    return _plausible(int(whole.replace(",", "")) * 100 + int(part or 0), least)
+
+
+def _plausible(cents: int, least: int) -> int | Flaw:
+    if not cents:
+        return BLANK
+    return cents if cents >= least else IMPLAUSIBLE
+
+
+def _money(cell: str, least: int) -> int | Noted[int] | Flaw:
+    plain = text(cell)
+    if isinstance(plain, Flaw):
+        return plain
+    match = _MONEY.match(plain) if len(plain) <= _LONGEST else None
+    if match is None:
+        wordy = _WORDS.search(plain[:_LONGEST].lower().replace("_", " "))
+        return WORDS if wordy else UNREADABLE
+    cents = _hundredths(match)
+    if match["minus"] and cents:
+        return UNREADABLE
+    amount = _plausible(cents, least)
+    stated = {sign.lower() for sign in (match["before"], match["after"]) if sign}
+    if isinstance(amount, Flaw) or stated <= _OUR_CURRENCY:
+        return amount
+    return Noted(amount, "currency")
+
+
+def _hundredths(match: re.Match[str]) -> int:
+    """Give a matched number times 100, rounded half up at the third decimal."""
+    whole = match["whole"] or match["points"].replace(".", "")
+    part = match["part"] or match["comma"] or ""
+    thousandths = int(whole.replace(",", "").replace(" ", "")) * 1000 + int(part[:3].ljust(3, "0"))
+    return (thousandths + 5) // 10
+
+
+def mileage(cell: str, stated: Unit | None, wanted: Unit) -> int | Flaw:
+    """Give an odometer reading in the ``wanted`` unit.
+
+    ``stated`` is the unit that the column states; a unit in the cell outranks it; a number
+    without any is taken as it stands.
+    """
+    if cell.isdecimal() and cell.isascii() and len(cell) < 10 and stated in (None, wanted):  # noqa: PLR2004  fits an integer, nearly always
+        return int(cell)
+    plain = text(cell)
+    if isinstance(plain, Flaw):
+        return plain
+    match = _DISTANCE.match(plain) if len(plain) <= _LONGEST else None
+    if match is None:
+        return BLANK if _UNIT_ALONE.match(plain[:_LONGEST]) else UNREADABLE
+    own = unit(match["unit"] or "") or stated or wanted
+    return _convert(_hundredths(match), own, wanted)
+
+
+def _convert(hundredths: int, given: Unit, wanted: Unit) -> int:
+    if given == wanted:
+        return (hundredths + 50) // 100
+    factor = 1 / _KILOMETERS_PER_MILE if wanted == "miles" else _KILOMETERS_PER_MILE
+    return round(hundredths * factor / 100)
+
+
+def unit(cell: str) -> Unit | None:
+    """Give the unit of distance that a word names."""
+    word = cell.strip()[:2].lower()
+    return {"mi": "miles", "ml": "miles", "km": "kilometers", "ki": "kilometers"}.get(word)  # type: ignore[return-value]
+
+
+def year(cell: str, last: int) -> int | Flaw:
+    """Give a model year from 1900 to ``last``."""
+    plain = cell.strip()
+    match = _YEAR.match(plain)
+    if match is None:
+        return BLANK if is_blank(plain) else UNREADABLE_YEAR
+    value = int(match[1] + match[2])
+    return value if FIRST_YEAR <= value <= last else UNREADABLE_YEAR
+
+
+def doors(cell: str) -> int | Flaw:
+    """Give a number of doors (``4``, ``4.0``, ``4 doors``); zero is blank."""
+    plain = text(cell)
+    if isinstance(plain, Flaw):
+        return plain
+    match = _DOORS.match(plain)
+    if match is None or int(match[1]) > _MOST_DOORS:
+        return UNREADABLE
+    return int(match[1]) or BLANK

@@ -1,0 +1,1 @@
+"""PURE  What carries files: a mail message (``message``), an archive (``archive``)."""

@@ -1,0 +1,208 @@
+import pytest
+
+from ingestd.config import Feed
+from ingestd.feed.cells import Plan, takers
+from ingestd.feed.columns import Columns
+from ingestd.feed.copytext import NULL
+from ingestd.feed.encode import own_target
+from ingestd.model import Column, Target
+
+
+def target(*columns, **options):
+    return Target("test", columns, **options)
+
+
+def plan(fields, to=None, *, columns=(), **options):
+    """Give the plan for fields = {field: indexes}; ``columns`` are (parts, units, unit)."""
+    parts, units, unit = columns or ((), {}, None)
+    width = 1 + max([0, *(index for indexes in fields.values() for index in indexes)])
+    headers = tuple(f"h{index}" for index in range(width + 2))
+    found = Columns(headers, fields, (), parts, units, unit)
+    feed = Feed(name="x", dealership=1, mode="full", **options)
+    return Plan(found, feed, to or own_target(), 2026)
+
+
+def take(field, cell, to=None, **options):
+    """Give what one cell becomes, and the reasons noted."""
+    made = plan({field: (0,)}, to, **options)
+    value = takers(made)[field]((cell,))
+    return value, [reason for _, reason, _ in made.notes.found]
+
+
+@pytest.mark.parametrize(
+    ("field", "cell", "text"),
+    [
+        ("stock_number", " DT25256 ", "DT25256"),
+        ("make", "Kia", "Kia"),
+        ("model", "C:\\V", "C:\\\\V"),
+        ("year", "2028", "2028"),
+        ("mileage", "53,264", "53264"),
+        ("price", "$59,277.00", "59277.00"),
+        ("msrp", "24999.99", "24999.99"),
+        ("features", "a|b", '["a","b"]'),
+        ("description", "one\ntwo", "one\\ntwo"),
+        ("images", "https://a.example/1", '["https://a.example/1"]'),
+        ("status", "In Stock", "active"),
+        ("url", "https://a.example/1", "https://a.example/1"),
+        ("doors", "4", "4"),
+        ("condition", "Used", "Used"),
+    ],
+)
+def test_a_usable_cell_becomes_copy_text(field, cell, text):
+    assert take(field, cell) == (text, [])
+
+
+@pytest.mark.parametrize(
+    "field", ["trim", "price", "mileage", "images", "features", "doors", "url"]
+)
+def test_a_blank_cell_clears_the_stored_value_unless_the_feed_keeps_it(field):
+    assert take(field, "N/A") == (NULL, [])
+    assert take(field, "N/A", blank="keep") == (None, [])
+
+
+@pytest.mark.parametrize("field", ["stock_number", "status"])
+def test_an_identifier_or_status_is_never_cleared(field):
+    assert take(field, "") == (None, [])
+
+
+@pytest.mark.parametrize("field", ["make", "model", "year"])
+def test_a_blank_in_a_required_column_stays_and_is_told(field):
+    assert take(field, "") == (None, ["required_blank"])
+
+
+def test_make_of_a_table_that_does_not_require_it_stays_silently():
+    assert take("make", "", target(Column("make", "make", "text"))) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("field", "cell", "reason"),
+    [
+        ("mileage", "12,3x5", "unreadable_number"),
+        ("price", "$281", "implausible_price"),
+        ("year", "24", "unreadable_year"),
+        ("status", "Needs Work", "unknown_status"),
+        ("url", "javascript:x", "bad_url"),
+        ("stock_number", "STEPS", "junk_stock_number"),
+        ("mileage", "9999999999", "does_not_fit"),
+        ("price", "99999999999", "does_not_fit"),
+        ("features", "[{", "unreadable_list"),
+    ],
+)
+def test_what_cannot_be_read_or_does_not_fit_leaves_the_stored_value(field, cell, reason):
+    assert take(field, cell) == (None, [reason])
+
+
+def test_another_currency_is_taken_with_a_warning():
+    assert take("price", "48900 CAD") == ("48900.00", ["currency"])
+    assert take("price", "99999999999 CAD") == (None, ["does_not_fit"])
+
+
+def test_the_least_plausible_price_is_the_feeds():
+    assert take("price", "$281", min_price=100) == ("281.00", [])
+
+
+def first(cells, **options):
+    made = plan({"price": (0, 1, 2)}, **options)
+    return (
+        takers(made)["price"](cells),
+        [(at, why) for at, why, _ in made.notes.found],
+        made.notes.filled,
+    )
+
+
+def test_the_first_positive_price_is_taken():
+    assert first(("", "0", "45000")) == ("45000.00", [], set())
+    assert first(("$281", "45000", "")) == ("45000.00", [], set())
+
+
+def test_words_end_the_search_for_a_price():
+    assert first(("Call", "45000", "")) == (NULL, [], {"price"})
+
+
+def test_words_leave_a_price_that_the_table_requires():
+    required = target(Column("price", "price", "integer", required=True))
+    assert first(("Call", "", ""), to=required) == (None, [], {"price"})
+
+
+def test_where_no_cell_can_be_read_the_first_is_told():
+    assert first(("", "-5", "$281")) == (None, [(1, "unreadable_number")], {"price"})
+
+
+def test_money_is_written_in_the_targets_unit():
+    whole = target(Column("price", "price", "integer"), money="whole_dollars")
+    dollars = target(Column("price", "price", "integer"))
+    cents = target(Column("price", "price", "integer"), money="cents")
+    for to, text in ((whole, "25000"), (dollars, "25000"), (cents, "2499950")):
+        assert take("price", "24999.50", to) == (text, [])
+    assert take("price", "30,000,000", cents) == (None, ["does_not_fit"])
+    assert take("price", "2,147,483,648", whole) == (None, ["does_not_fit"])
+
+
+def test_lists_are_arrays_where_the_table_has_arrays():
+    array = target(Column("features", "features", "text[]"))
+    assert take("features", 'a,18" wheels', array) == ('{"a","18\\\\" wheels"}', [])
+
+
+def test_text_longer_than_its_column_does_not_fit():
+    short = target(Column("trim", "trim", "text", max_length=3))
+    assert take("trim", "SEL", short) == ("SEL", [])
+    assert take("trim", "SEL+", short) == (None, ["does_not_fit"])
+
+
+def test_status_is_written_in_the_targets_words():
+    own = target(Column("status", "status", "text"), status_pending="On Hold")
+    assert take("status", "deposit", own) == ("On Hold", [])
+
+
+def test_a_default_fills_a_column_that_the_file_lacks():
+    made = plan(
+        {"trim": (0,)}, defaults={"make": "Toyota", "year": 2024, "price": "cheap", "trim": "X"}
+    )
+    found = takers(made)
+    assert found["make"](("",)) == "Toyota"
+    assert found["year"](("",)) == "2024"
+    assert "price" not in found
+    assert found["trim"](("",)) == NULL
+
+
+def test_the_vin_is_left_to_the_ladder():
+    assert "vin" not in takers(plan({"vin": (0,)}))
+
+
+def test_the_unit_of_a_mileage_comes_from_the_cell_the_column_beside_it_or_its_header():
+    beside = takers(plan({"mileage": (0,)}, columns=((), {0: "miles"}, 1)))["mileage"]
+    assert beside(("1000", "KM")) == "621"
+    assert beside(("1000", "")) == "1000"
+    assert beside(("1000 mi", "KM")) == "1000"
+    header = takers(plan({"mileage": (0,)}, columns=((), {0: "kilometers"}, None)))["mileage"]
+    assert header(("1000",)) == "621"
+
+
+IMG = "https://img.lot.example/"
+
+
+def images(cells, **options):
+    made = plan({"images": (0, 1, 2)}, columns=((1, 2), {}, None), **options)
+    return takers(made)["images"](cells), [why for _, why, _ in made.notes.found]
+
+
+def test_single_images_are_collected_where_there_is_no_list():
+    assert images(("", IMG + "1", f"{IMG}2|{IMG}1")) == (f'["{IMG}1","{IMG}2"]', [])
+    assert images((IMG + "0", IMG + "1", "")) == (f'["{IMG}0"]', [])
+
+
+def test_a_bad_single_image_is_left_out_and_told():
+    assert images(("", IMG + "1", "x.jpg")) == (f'["{IMG}1"]', ["bad_url"])
+    assert images(("", f"{IMG}1|http://localhost/x|{IMG}2", "")) == (
+        f'["{IMG}1","{IMG}2"]',
+        ["bad_url"],
+    )
+    assert images(("", "", "x.jpg")) == (None, ["bad_url"])
+    assert images(("", "", "")) == (NULL, [])
+
+
+def test_a_column_that_repeats_is_remembered_only_so_far():
+    take_trim = takers(plan({"trim": (0,)}))["trim"]
+    for number in range(5000):
+        assert take_trim((f"T{number}",)) == f"T{number}"
+    assert take_trim(("x" * 200,)) == "x" * 200

@@ -1,0 +1,201 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestd.feed import numbers
+from ingestd.feed.numbers import IMPLAUSIBLE, UNREADABLE, UNREADABLE_YEAR
+from ingestd.feed.values import BLANK, WORDS, Flaw, Noted
+
+LEAST = 500_00
+
+
+@pytest.mark.parametrize(
+    ("cell", "cents"),
+    [
+        ("6300", 6300_00),
+        ("$61,551", 61551_00),
+        ("$59,277.00", 59277_00),
+        ("24999.99", 24999_99),
+        ("16384.01", 16384_01),
+        ("50793.0", 50793_00),
+        ("34,185", 34185_00),
+        ("$499,900,000.00", 499_900_000_00),
+        ("51292.00 USD", 51292_00),
+        ("US$ 51292", 51292_00),
+        ("$9,385          ", 9385_00),
+        (" $33,325", 33325_00),
+        ("<b>$33,325</b>", 33325_00),
+        ("41 500", 41500_00),
+        ("41\u00a0500", 41500_00),
+        ("12.345,00", 12345_00),
+        ("1999.995", 2000_00),
+        ("1999.994", 1999_99),
+        ("$41,500*", 41500_00),
+        ("41500.", 41500_00),
+    ],
+)
+def test_money_is_read_to_the_cent(cell, cents):
+    assert numbers.money(cell, LEAST) == cents
+
+
+@pytest.mark.parametrize("cell", ["", "0", "$0", "0.00", "$0.00 USD", "N/A", "-"])
+def test_no_money_and_zero_are_blank(cell):
+    assert numbers.money(cell, LEAST) is BLANK
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Call",
+        "Please Call",
+        "Contact Us",
+        "Please call for price",
+        "PLEASE_CALL",
+        '<span class="callforprice">Please call for price</span>',
+        "[PREMIUM]",
+        "Call 555-0100 for price",
+        "TBD",
+    ],
+)
+def test_words_in_place_of_a_price_are_words(cell):
+    assert numbers.money(cell, LEAST) is WORDS
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "-1000",
+        "...5735204746...1..2.10012024500.....34..",
+        "price",
+        "NaN$",
+        "1e5",
+        "Infinity",
+        "12,34",
+        "1,2345",
+        "\uff11\uff12\uff13\uff14\uff15",
+        "\u0661\u0662\u0663\u0664",
+        "$41,500 OBO",
+        "9" * 16,
+        "9" * 5000,
+        "Nissan",
+    ],
+)
+def test_garbage_is_an_unreadable_number(cell):
+    assert numbers.money(cell, LEAST) == UNREADABLE
+
+
+def test_a_monthly_payment_is_no_price():
+    assert numbers.money("$281", LEAST) is IMPLAUSIBLE
+    assert numbers.money("$281 CAD", LEAST) is IMPLAUSIBLE
+    assert numbers.money("$281", 0) == 281_00
+
+
+@pytest.mark.parametrize("cell", ["48900.00 CAD", "C$48900", "\u20ac48,900", "48900 EUR"])
+def test_another_currency_is_noted_and_the_number_stays(cell):
+    assert numbers.money(cell, LEAST) == Noted(48900_00, "currency")
+
+
+@pytest.mark.parametrize(
+    ("cell", "miles"),
+    [
+        ("12", 12),
+        ("0", 0),
+        ("53,264", 53264),
+        ("172691.0", 172691),
+        ("260,833 miles", 260833),
+        ("126,852 mi", 126852),
+        (" 2,777 Miles ", 2777),
+        ("0 kms", 0),
+        ("100 km", 62),
+        ("222,885 km", 138494),
+        ("2,023,535", 2023535),
+        ("9999999999", 9999999999),
+    ],
+)
+def test_mileage_is_read_in_miles(cell, miles):
+    assert numbers.mileage(cell, None, "miles") == miles
+
+
+def test_a_bare_number_is_converted_only_where_the_column_states_its_unit():
+    assert numbers.mileage("1000", "kilometers", "miles") == 621
+    assert numbers.mileage("1000", "miles", "miles") == 1000
+    assert numbers.mileage("1000", None, "kilometers") == 1000
+    assert numbers.mileage("1000", "miles", "kilometers") == 1609
+    assert numbers.mileage("1000 km", "miles", "kilometers") == 1000
+
+
+@pytest.mark.parametrize("cell", ["", "N/A", " miles", " km", "-"])
+def test_a_unit_without_a_number_is_blank(cell):
+    assert numbers.mileage(cell, None, "miles") is BLANK
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["12,3x5", "Contact Us", "5000 DEMO", "-5", "Mileage: High to Low", "12K", "\u0661", "9" * 99],
+)
+def test_a_garbled_mileage_is_unreadable(cell):
+    assert numbers.mileage(cell, None, "miles") is UNREADABLE
+
+
+def test_a_unit_is_known_by_its_first_letters():
+    assert numbers.unit("KM") == "kilometers"
+    assert numbers.unit(" Kilometres") == "kilometers"
+    assert numbers.unit("MI") == "miles"
+    assert numbers.unit("furlongs") is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "year"),
+    [("2024", 2024), (" 1973 ", 1973), ("2,022", 2022), ("2022.0", 2022), ("1900", 1900)],
+)
+def test_a_year_has_four_digits(cell, year):
+    assert numbers.year(cell, 2028) == year
+
+
+@pytest.mark.parametrize(
+    "cell", ["-9", "24", "1899", "2029", "MMXX", "20244", "\u0662\u0660\u0662\u0664", "2024.5"]
+)
+def test_a_year_out_of_range_or_form_is_unreadable(cell):
+    assert numbers.year(cell, 2028) is UNREADABLE_YEAR
+
+
+def test_a_blank_year_is_blank():
+    assert numbers.year(" ", 2028) is BLANK
+    assert numbers.year("N/A", 2028) is BLANK
+
+
+@pytest.mark.parametrize(
+    ("cell", "doors"), [("4", 4), ("4.0", 4), ("4 Doors", 4), ("2dr", 2), ("4-Door", 4)]
+)
+def test_doors_are_a_small_number(cell, doors):
+    assert numbers.doors(cell) == doors
+
+
+def test_doors_that_are_none_or_too_many_are_told_apart():
+    assert numbers.doors("") is BLANK
+    assert numbers.doors("0") is BLANK
+    assert numbers.doors("10") is UNREADABLE
+    assert numbers.doors("four") is UNREADABLE
+
+
+def everything(cell):
+    yield numbers.money(cell, LEAST)
+    yield numbers.mileage(cell, None, "miles")
+    yield numbers.year(cell, 2028)
+    yield numbers.doors(cell)
+
+
+@given(st.one_of(st.text(max_size=30), st.from_regex(r"[$0-9,. kmi-]{0,20}")))
+def test_whatever_the_cell_a_number_is_a_whole_non_negative_number_or_a_reason(cell):
+    for value in everything(cell):
+        number = value.value if isinstance(value, Noted) else value
+        assert isinstance(number, Flaw) or (type(number) is int and 0 <= number < 10**18)
+
+
+@pytest.mark.parametrize("filler", ["1", ",", "1,", " ", "1 ", ".", "call", "$"])
+def test_a_megabyte_of_anything_is_read_in_no_time(filler):
+    began = time.process_time()
+    assert list(everything(filler * (1_000_000 // len(filler))))
+    assert time.process_time() - began < 2

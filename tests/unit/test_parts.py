@@ -1,0 +1,54 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestd.mail.parts import LONGEST_NAME, blocks, display_name
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("lot.tsv", "lot.tsv"),
+        ("../../etc/cron.d/x.tsv", "x.tsv"),
+        ("C:\\Users\\dealer\\lot.tsv", "lot.tsv"),
+        ("10_15_2025, 12_19_40 PM.csv", "10_15_2025, 12_19_40 PM.csv"),
+        ("in\r\nventory.tsv", "inventory.tsv"),
+        ("lot\u202evst.exe", "lotvst.exe"),
+        ("nul\0.tsv", "nul.tsv"),
+        ("Stu\u0308ck.tsv", "Stück.tsv"),
+        ("", "none"),
+        ("..", "none"),
+        ("a/../", "none"),
+        ("\u200b", "none"),
+    ],
+)
+def test_a_senders_name_is_shown_without_path_and_tricks(raw, shown):
+    assert display_name(raw, "none") == shown
+
+
+def test_a_long_name_keeps_its_extension():
+    name = display_name("x" * 10_000 + ".tsv", "none")
+    assert len(name) == LONGEST_NAME
+    assert name.endswith("x.tsv")
+
+
+@pytest.mark.parametrize("raw", ["x" * 500, "x." + "y" * 500])
+def test_what_is_too_long_for_an_extension_is_cut(raw):
+    assert display_name(raw, "none") == raw[:LONGEST_NAME]
+
+
+@given(st.text())
+def test_any_name_becomes_short_and_visible(raw):
+    name = display_name(raw, "none")
+    assert 0 < len(name) <= LONGEST_NAME
+    assert "/" not in name
+    assert all(unicodedata.category(sign) not in ("Cc", "Cf", "Cs") for sign in name)
+
+
+def test_bytes_in_memory_can_be_read_twice():
+    data = bytes(range(256)) * 3000
+    content = blocks(data)
+    assert b"".join(content()) == b"".join(content()) == data
+    assert max(map(len, content())) <= 1 << 18
