@@ -1,0 +1,1 @@
+"""DOORS out: metrics, HTTP, receipts, log, service manager.  Strangers to each other."""
