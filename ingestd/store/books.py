@@ -1,0 +1,211 @@
+"""DOOR  Reports into the ledger and out of it again, and what else it can tell.
+
+A report is one row of ``ingest.imports`` with the first hundred of ``ingest.rejections``.
+What was understood of the file travels as JSON (``reading``); text from outside is freed
+of what PostgreSQL cannot hold before it goes in.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from ingestd.model import Arrival, Counts, Delivery, FileReading, Finding, Outcome, Report, State
+from ingestd.store.pool import Connection, Pool, Row
+
+#: Rejections that a report carries; all of them are in the ledger.
+INLINE = 100
+_PAGE = 5000
+
+_COUNTS = tuple(field.name for field in fields(Counts))
+
+_INSERT = """
+INSERT INTO ingest.imports (delivery_id, file_index, file, feed, dealership_id, outcome, reason,
+  message, lines, header, blank, added, updated, unchanged, duplicate, rejected, deactivated,
+  reactivated, held_deactivations, warnings, reading, started_at, seconds)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+  $20, $21::jsonb, $22, $23)
+RETURNING id"""
+
+_SELECT = "SELECT i.*, i.reading::text AS reading_text FROM ingest.imports i"
+
+_INLINE_REJECTIONS = """
+SELECT i.id, r.line, r.column_name, r.reason, r.value
+FROM unnest($1::bigint[]) AS i(id)
+CROSS JOIN LATERAL (SELECT * FROM ingest.rejections x WHERE x.import_id = i.id
+                    ORDER BY x.line LIMIT $2) r
+ORDER BY i.id, r.line"""
+
+_REJECTIONS = """
+SELECT line, column_name, reason, value FROM ingest.rejections
+WHERE import_id = $1 AND line > $2 ORDER BY line LIMIT $3"""
+
+_STATES = "SELECT state, count(*) AS deliveries FROM ingest.deliveries GROUP BY state"
+
+_LEASES = """
+SELECT name, owner, lease_until > clock_timestamp() AS held,
+       ceil(extract(epoch FROM abs_age))::int AS seconds
+FROM (SELECT *, greatest(lease_until - clock_timestamp(),
+                         clock_timestamp() - lease_until) AS abs_age FROM ingest.leases) l
+ORDER BY name"""
+
+_FEEDS = """
+SELECT DISTINCT ON (i.feed, i.dealership_id) i.feed, i.dealership_id, i.id, i.outcome, i.reason,
+       i.started_at, f.latest_delivery_id, f.applied_at
+FROM ingest.imports i
+LEFT JOIN ingest.feeds f ON f.feed = i.feed AND f.dealership_id = i.dealership_id
+WHERE i.feed IS NOT NULL
+ORDER BY i.feed, i.dealership_id, i.id DESC"""
+
+
+def presentable(text: str) -> str:
+    """Free text from outside of NUL and lone surrogates, which PostgreSQL refuses."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+async def write_report(connection: Connection, report: Report) -> int:
+    """Write a report's row, without its rejections, and give its number."""
+    counts = report.counts
+    reading = report.reading
+    number = await connection.fetchval(
+        _INSERT,
+        report.delivery_id,
+        report.file_index,
+        presentable(report.file),
+        report.feed,
+        report.dealership_id,
+        str(report.outcome),
+        report.reason,
+        presentable(report.message),
+        report.lines,
+        *(None if counts is None else getattr(counts, name) for name in _COUNTS),
+        report.deactivated,
+        report.reactivated,
+        report.held_deactivations,
+        0 if reading is None else reading.warnings,
+        None if reading is None else json.dumps(_plain(asdict(reading))),
+        report.started_at,
+        report.seconds,
+    )
+    return int(number)
+
+
+async def reports(connection: Connection, condition: str, *values: object) -> tuple[Report, ...]:
+    """Read the reports of all imports ``i`` that meet an SQL condition (with its order)."""
+    rows = await connection.fetch(f"{_SELECT} WHERE {condition}", *values)
+    numbers = [row["id"] for row in rows if row["rejected"]]
+    found: dict[int, list[Finding]] = {}
+    if numbers:
+        for row in await connection.fetch(_INLINE_REJECTIONS, numbers, INLINE):
+            found.setdefault(row["id"], []).append(finding(row))
+    return tuple(_report(row, tuple(found.get(row["id"], ()))) for row in rows)
+
+
+async def rejections(pool: Pool, import_id: int) -> AsyncIterator[Finding]:
+    """Read every rejected line of an import, page by page, in the order of the file."""
+    last = -1
+    while True:
+        async with pool.connection() as connection:
+            rows = await connection.fetch(_REJECTIONS, import_id, last, _PAGE)
+        for row in rows:
+            yield finding(row)
+        if len(rows) < _PAGE:
+            return
+        last = rows[-1]["line"]
+
+
+async def status(connection: Connection) -> dict[str, Any]:
+    """Tell, as JSON has it, what waits, who watches, and what each feed did last."""
+    states = {row["state"]: row["deliveries"] for row in await connection.fetch(_STATES)}
+    return {
+        "deliveries": {str(state): states[state] for state in State if state in states},
+        "leases": [
+            {
+                "name": row["name"],
+                "owner": row["owner"],
+                "state": f"for {row['seconds']} s yet"
+                if row["held"]
+                else f"until {row['seconds']} s ago",
+                "held": row["held"],
+            }
+            for row in await connection.fetch(_LEASES)
+        ],
+        "feeds": [_feed_status(row) for row in await connection.fetch(_FEEDS)],
+    }
+
+
+def _feed_status(row: Row) -> dict[str, Any]:
+    applied = row["applied_at"]
+    return {
+        "feed": row["feed"],
+        "dealership_id": row["dealership_id"],
+        "import_id": row["id"],
+        "outcome": row["outcome"],
+        "reason": row["reason"],
+        "at": f"{row['started_at']:%Y-%m-%dT%H:%M:%SZ}",
+        "applied_delivery_id": row["latest_delivery_id"],
+        "applied_at": None if applied is None else f"{applied:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def finding(row: Row) -> Finding:
+    """Make a finding of a row with line, column_name, reason, value."""
+    return Finding(row["line"], row["column_name"], row["reason"], row["value"] or "")
+
+
+def delivery(row: Row) -> Delivery:
+    """Make a delivery of a row of ``ingest.deliveries``."""
+    names = [field.name for field in fields(Arrival)]
+    return Delivery(
+        id=row["id"],
+        arrival=Arrival(**{name: row[name] for name in names}),
+        state=State(row["state"]),
+        attempts=row["attempts"],
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+        reason=row["reason"],
+    )
+
+
+def _report(row: Row, found: tuple[Finding, ...]) -> Report:
+    counted = row["header"] is not None
+    text = row["reading_text"]
+    return Report(
+        import_id=row["id"],
+        delivery_id=row["delivery_id"],
+        file=row["file"],
+        file_index=row["file_index"],
+        dealership_id=row["dealership_id"],
+        feed=row["feed"],
+        outcome=Outcome(row["outcome"]),
+        reason=row["reason"],
+        message=row["message"],
+        lines=row["lines"],
+        counts=Counts(**{name: row[name] for name in _COUNTS}) if counted else None,
+        reading=None if text is None else _reading(json.loads(text)),
+        rejections=found,
+        started_at=row["started_at"],
+        seconds=row["seconds"],
+        deactivated=row["deactivated"],
+        reactivated=row["reactivated"],
+        held_deactivations=row["held_deactivations"],
+    )
+
+
+def _reading(tree: dict[str, Any]) -> FileReading:
+    known = {field.name for field in fields(FileReading)}
+    values = {name: value for name, value in tree.items() if name in known}
+    values["warnings_list"] = tuple(Finding(**item) for item in tree.get("warnings_list", ()))
+    values["mapping"] = {name: tuple(headers) for name, headers in tree["mapping"].items()}
+    for name in ("unmapped", "headers"):
+        values[name] = tuple(tree.get(name, ()))
+    return FileReading(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return presentable(value)
+    if isinstance(value, Mapping):
+        return {presentable(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    return value

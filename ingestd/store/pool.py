@@ -1,0 +1,295 @@
+"""DOOR  Connections to PostgreSQL, and the one place that translates the driver's errors.
+
+Rules:
+  * TLS is verified against the host's name, except on a socket or on loopback.
+  * Every wait is bounded: connecting, acquiring, statements, locks, a dead peer.
+  * Settings are local to a transaction, so that a transaction pooler may stand between.
+  * What is raised outside is ``TryAgain``, ``Clash``, ``ReadFailed`` or ``Misconfigured``.
+  * A password never reaches a message.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from ingestd.config import Database
+from ingestd.errors import Clash, Fault, IngestError, Misconfigured, ReadFailed, TryAgain
+
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+Row: TypeAlias = asyncpg.Record
+
+#: Unqualified names of the platform's own functions and triggers lie in public;
+#: nobody's temporary table comes before anything.
+_SESSION = {
+    "application_name": "ingestd",
+    "search_path": "pg_catalog, public, pg_temp",
+    "timezone": "UTC",
+}
+#: For staging; the server gives it to a session only once it is needed.
+_TEMP_BUFFERS = "32MB"
+#: How much longer than the server's own limit the client waits for a statement.
+_GRACE = 15.0
+#: Seconds to wait for a free connection: a load may hold one for long.
+_ACQUIRE = 60.0
+#: Seconds after which unacknowledged bytes, or silence, mean that the peer is gone.
+_DEAD_AFTER = 60
+_TLS_KEYS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslnegotiation")
+
+
+class Pool:
+    """A few connections to one database, opened by ``open_pool``."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", database: Database) -> None:
+        """Take the driver's pool; ``open_pool`` is the way to one."""
+        self._pool = pool
+        self._database = database
+
+    @property
+    def temporary_tables_stay(self) -> bool:
+        """Say whether a connection stays ours, and with it a temporary table."""
+        return self._database.pooler == "none"
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection for single statements.
+
+        Raises:
+            TryAgain: the server cannot be reached or gave up.
+            Clash: another session was in the way.
+            Misconfigured: it will not work before something is changed.
+        """
+        with translated():
+            connection = await self._pool.acquire(timeout=_ACQUIRE)
+            try:
+                yield connection
+            finally:
+                # The driver shields this: a cancelled load does not lose its connection.
+                await self._pool.release(connection, timeout=_GRACE)
+
+    @asynccontextmanager
+    async def transaction(
+        self, settings: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Connection]:
+        """Lend a connection within a transaction, ``settings`` applied to it alone.
+
+        A commit whose answer is lost raises ``TryAgain`` although it may have happened:
+        look before doing it again.
+
+        Raises:
+            TryAgain: the server cannot be reached or gave up.
+            Clash: another session was in the way.
+            Misconfigured: it will not work before something is changed.
+        """
+        local = {**self._limits(), **(settings or {})}
+        async with self.connection() as connection, connection.transaction():
+            await connection.execute(_SET_LOCAL, list(local), list(local.values()))
+            yield connection
+
+    def counts(self) -> tuple[int, int]:
+        """Count the connections that are open: (idle, used)."""
+        idle = self._pool.get_idle_size()
+        return idle, self._pool.get_size() - idle
+
+    async def close(self) -> None:
+        """Close every connection, without waiting for what is still running."""
+        try:
+            async with asyncio.timeout(5):
+                await self._pool.close()
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._pool.terminate()
+
+    def _limits(self) -> dict[str, str]:
+        database = self._database
+        limits = {
+            "statement_timeout": _milliseconds(database.statement_timeout),
+            "lock_timeout": _milliseconds(database.lock_timeout),
+            "idle_in_transaction_session_timeout": _milliseconds(database.statement_timeout),
+        }
+        return limits if database.pooler == "none" else {**_SESSION, **limits}
+
+
+_SET_LOCAL = (
+    "SELECT pg_catalog.set_config(name, value, true)"
+    " FROM unnest($1::text[], $2::text[]) AS s(name, value)"
+)
+
+
+async def open_pool(database: Database, url: str) -> Pool:
+    """Connect once to show that it works, and give the pool.
+
+    ``url`` is the whole of the address, password included.
+
+    Raises:
+        TryAgain: the server cannot be reached now.
+        Misconfigured: wrong password, unknown database, unverifiable certificate.
+    """
+    pooled = database.pooler == "transaction"
+    with translated(url):
+        bare, tls = _address(url, database.ca_file)
+        pool = await asyncpg.create_pool(
+            bare,
+            ssl=tls,
+            min_size=1,
+            max_size=database.connections,
+            timeout=database.connect_timeout,
+            command_timeout=database.statement_timeout + _GRACE,
+            statement_cache_size=0 if pooled else 200,
+            max_inactive_connection_lifetime=120.0,
+            server_settings={} if pooled else {**_SESSION, "temp_buffers": _TEMP_BUFFERS},
+            connect=_connect,
+            reset=_keep,
+        )
+    return Pool(pool, database)
+
+
+async def _connect(*args: Any, **kwargs: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(*args, **kwargs)
+    # The driver offers no way to its socket, and without these a peer that vanishes
+    # holds a statement until the command time-out.
+    transport = getattr(connection, "_transport", None)
+    link = transport and transport.get_extra_info("socket")
+    if link and link.family in (socket.AF_INET, socket.AF_INET6):
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (
+            ("TCP_KEEPIDLE", 20),
+            ("TCP_KEEPINTVL", 10),
+            ("TCP_KEEPCNT", 4),
+            ("TCP_USER_TIMEOUT", _DEAD_AFTER * 1000),
+        ):
+            if hasattr(socket, option):
+                link.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return connection
+
+
+async def _keep(_connection: Any) -> None:
+    """Leave the session as it is: nothing in it is ever set but for a transaction."""
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)))
+
+
+def _address(url: str, ca_file: str | None) -> tuple[str, Any]:
+    """Split what concerns TLS off the URL; it is decided here and not by sslmode."""
+    parts = urlsplit(url)
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    given = {key: query.pop(key) for key in _TLS_KEYS if key in query}
+    bare = urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+    hosts = (query.get("host") or parts.netloc.rpartition("@")[2]).split(",")
+    names = [_host(host) for host in hosts if host]
+    if all(name.startswith("/") for name in names):
+        return bare, False
+    if all(_is_local(name) for name in names):
+        return bare, "prefer"
+    return bare, _verified(ca_file or given.get("sslrootcert"), given)
+
+
+def _verified(ca_file: str | None, given: Mapping[str, str]) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file if ca_file != "system" else None)
+    except OSError as error:
+        fault = Fault("database.ca_file", f"cannot be read: {ca_file}: {error.strerror or error}")
+        raise Misconfigured(fault) from error
+    if given.get("sslcert"):
+        context.load_cert_chain(given["sslcert"], given.get("sslkey"))
+    return context
+
+
+def _host(place: str) -> str:
+    """Give the host of ``host``, ``host:port``, ``[v6]:port`` or a quoted socket directory."""
+    place = unquote(place)
+    if place.startswith("/"):
+        return place
+    if place.startswith("["):
+        return place[1:].partition("]")[0]
+    return place.rpartition(":")[0] if place.count(":") == 1 else place
+
+
+def _is_local(host: str) -> bool:
+    if host.startswith("/") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def translated(url: str = "") -> Iterator[None]:
+    """Turn the driver's errors into ours; ``url`` only to keep its password out of messages."""
+    try:
+        yield
+    except IngestError:
+        raise
+    except asyncpg.DataError:
+        raise  # a value that we could not even encode: a fault of the program
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise _ours(error, _without_password(str(error), url)) from None
+    except ssl.SSLError as error:
+        raise Misconfigured(Fault("database", _TLS_ADVICE.format(error))) from None
+    except OSError as error:  # TimeoutError and ConnectionError among them
+        if "SSL" in str(error):
+            raise Misconfigured(Fault("database", _TLS_ADVICE.format(error))) from None
+        what = _without_password(str(error), url) or "it did not answer in time"
+        raise TryAgain(f"PostgreSQL cannot be reached: {what}") from None
+
+
+_TLS_ADVICE = (
+    "the server could not be verified by TLS: {}. A private authority goes into database.ca_file;"
+    " TLS is done without only on a socket or on loopback"
+)
+
+
+def _without_password(text: str, url: str) -> str:
+    password = urlsplit(url).password if url else None
+    if not password:
+        return text
+    return text.replace(password, "***").replace(unquote(password), "***")
+
+
+_CLASHES = ("40001", "40P01", "23505", "23P01", "55P03")
+_REFUSED_VALUES = ("21", "22", "23", "54")
+
+#: Class or code -> the setting at fault, and what to do.  The longest prefix counts.
+_ADVICE = {
+    "28": ("database", "check user and password, and pg_hba.conf on the server"),
+    "3D000": ("database.name", "create it, or name another"),
+    "3F000": ("database", "run `ingestd schema apply`"),
+    "42": ("database", "the tables are not as expected; `ingestd check` tells which differ"),
+    "42P01": ("database", "run `ingestd schema apply`"),
+    "42501": (
+        "database.user",
+        "run `ingestd schema apply` as the owner, which grants what it needs",
+    ),
+    "23503": ("feed.dealership", "the dealership does not exist: `ingestd dealerships add`"),
+    "0A000": ("database", "the server's version is too old: PostgreSQL 15 or newer"),
+    "08P01": ("database.pooler", 'set pooler = "transaction" where PgBouncer stands between'),
+    "26000": ("database.pooler", 'set pooler = "transaction" where PgBouncer stands between'),
+}
+
+
+def _ours(error: Exception, text: str) -> IngestError:
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return Misconfigured(Fault("database.url", text))
+    code = getattr(error, "sqlstate", None) or ""
+    if code in _CLASHES:
+        return Clash(f"another session was in the way: {text}")
+    for length in (5, 2):
+        if code[:length] in _ADVICE:
+            path, advice = _ADVICE[code[:length]]
+            return Misconfigured(Fault(path, f"PostgreSQL says: {text}; {advice}"))
+    if code[:2] in _REFUSED_VALUES:
+        table = getattr(error, "table_name", None)
+        where = f" (table {table})" if table else ""
+        return ReadFailed(f"PostgreSQL refused the values{where}: {text}")
+    return TryAgain(
+        f"PostgreSQL: {text}" if code else f"the connection to PostgreSQL failed: {text}"
+    )

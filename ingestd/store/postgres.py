@@ -1,0 +1,241 @@
+"""DOOR  The store as the rest of the program sees it: PostgreSQL behind ``daemon.Store``."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from ingestd.config import Config, Feed
+from ingestd.errors import IngestError
+from ingestd.model import (
+    Arrival,
+    Dealership,
+    Delivery,
+    File,
+    Finding,
+    Known,
+    Reading,
+    ReadJob,
+    Report,
+    Settlement,
+    Target,
+)
+from ingestd.store import books, migrate
+from ingestd.store.layout import Layout
+from ingestd.store.ledger import Ledger
+from ingestd.store.load import Loader, Task
+from ingestd.store.pool import Pool, open_pool
+from ingestd.store.target import read_layout
+
+
+class PostgresStore:
+    """The ledger and the vehicles in one PostgreSQL database."""
+
+    def __init__(self, pool: Pool, config: Config, owner: str) -> None:
+        """Take an open pool; ``opened`` is the usual way."""
+        self._pool = pool
+        self._settings = config.target
+        self._ledger = Ledger(pool, owner)
+        self._layout: Layout | None = None
+        self._loader: Loader | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, config: Config, url: str, owner: str) -> AsyncIterator["PostgresStore"]:
+        """Open the store at ``url`` for as long as the context lasts.
+
+        ``owner`` is the name by which this instance signs what it claims; another start of
+        the same instance must bear the same.
+
+        Raises:
+            TryAgain: the server cannot be reached now.
+            Misconfigured: it can, but will not have us.
+        """
+        pool = await open_pool(config.database, url)
+        try:
+            yield cls(pool, config, owner)
+        finally:
+            await pool.close()
+
+    async def now(self) -> datetime:
+        """Give the database's time, by which deliveries are ordered."""
+        return await self._ledger.now()
+
+    async def lease(self, name: str) -> bool:
+        """Take or renew this instance's lease on a source; False while another holds it."""
+        return await self._ledger.lease(name)
+
+    async def unlease(self, name: str) -> None:
+        """Give a lease up before it runs out."""
+        await self._ledger.unlease(name)
+
+    async def take(self, arrival: Arrival) -> Delivery:
+        """Write the arrival into the ledger; the same (source, key) gives the same delivery."""
+        return await self._ledger.take(arrival)
+
+    async def claim(self, delivery_id: int | None, busy: Sequence[str]) -> Delivery | None:
+        """Claim the oldest waiting delivery outside the ``busy`` lanes (or just that one)."""
+        return await self._ledger.claim(delivery_id, busy)
+
+    async def renew(self, deliveries: Sequence[Delivery]) -> None:
+        """Renew the claims on deliveries that take long."""
+        await self._ledger.renew(deliveries)
+
+    async def release(self, delivery: Delivery, *, counted: bool) -> None:
+        """Give a claimed delivery back; the attempt is taken off the count unless ``counted``."""
+        await self._ledger.release(delivery, counted=counted)
+
+    async def dealership(self, feed: Feed) -> int:
+        """Give the id of a feed's dealership.
+
+        Raises:
+            Misconfigured: there is none, or several of its name.
+        """
+        return await self._ledger.dealership(feed)
+
+    async def target(self) -> Target:
+        """Describe the live vehicles table, read anew from the catalogue.
+
+        Raises:
+            Misconfigured: the schema is missing, or no profile fits the table.
+        """
+        layout = await read_layout(self._pool, self._settings)
+        if layout != self._layout:
+            self._layout = layout
+            self._loader = Loader(self._pool, layout, self._settings.settings)
+        return layout.target
+
+    async def known(self, dealership_id: int) -> Known:
+        """Give what is known of a dealership that helps to read its files."""
+        return await self._ledger.known(dealership_id)
+
+    async def load(
+        self,
+        delivery: Delivery,
+        feed: Feed,
+        job: ReadJob,
+        reading: Reading,
+        *,
+        dry_run: bool = False,
+    ) -> tuple[Report, ...]:
+        """Load one delivery's files for one feed in one transaction; a second call is harmless.
+
+        ``dry_run`` does all of it and takes it back: the reports have no number.
+
+        Raises:
+            Clash: another session was in the way; at once again.
+            TryAgain: the database is away.  It may have happened: the next call knows.
+            ReadFailed: the reader's stream is not what the table can take.
+        """
+        if self._loader is None:
+            await self.target()
+        assert self._loader is not None
+        return await self._loader.load(Task(delivery, feed, job, reading, dry_run))
+
+    async def finish(
+        self, delivery: Delivery, refused: Sequence[File], quarantine: str | None = None
+    ) -> Settlement:
+        """Close a delivery: report its refused files, set its outcome, queue its settlement."""
+        return Settlement(*await self._ledger.finish(delivery, refused, quarantine))
+
+    async def unsettled(self) -> tuple[Settlement, ...]:
+        """List this instance's settlements that are still owed, oldest first."""
+        return tuple(Settlement(*owed) for owed in await self._ledger.unsettled())
+
+    async def settled(self, delivery: Delivery) -> None:
+        """Tick a settlement off."""
+        await self._ledger.settled(delivery)
+
+    # What the command line and the metrics ask.
+
+    async def waiting(self) -> int:
+        """Count the deliveries that are not done."""
+        return await self._ledger.waiting()
+
+    async def imports(
+        self, *, feed: str | None = None, limit: int = 20, before: int | None = None
+    ) -> tuple[Report, ...]:
+        """List the latest reports, newest first; ``before`` an import's number pages on."""
+        condition = (
+            "($1::text IS NULL OR i.feed = $1) AND ($2::bigint IS NULL OR i.id < $2)"
+            " ORDER BY i.id DESC LIMIT $3"
+        )
+        async with self._pool.connection() as connection:
+            return await books.reports(connection, condition, feed, before, limit)
+
+    async def report(self, import_id: int) -> Report | None:
+        """Give one import's report; None where there is no such import."""
+        async with self._pool.connection() as connection:
+            found = await books.reports(connection, "i.id = $1", import_id)
+        return found[0] if found else None
+
+    async def rejections(self, import_id: int) -> tuple[Finding, ...]:
+        """Give every rejected line of an import, in the order of the file."""
+        return tuple([found async for found in books.rejections(self._pool, import_id)])
+
+    def each_rejection(self, import_id: int) -> AsyncIterator[Finding]:
+        """Give the same one after the other, without holding all of them."""
+        return books.rejections(self._pool, import_id)
+
+    async def deliveries(self, *, limit: int = 20) -> tuple[Delivery, ...]:
+        """List the latest deliveries, newest first."""
+        return await self._ledger.deliveries(limit)
+
+    async def status(self) -> dict[str, Any]:
+        """Tell, as JSON has it, what waits, who watches, and what each feed did last."""
+        async with self._pool.connection() as connection:
+            return await books.status(connection)
+
+    async def dealerships(self) -> tuple[Dealership, ...]:
+        """List the dealerships with the number of their vehicles."""
+        return await self._ledger.dealerships()
+
+    async def add_dealership(  # noqa: PLR0913  one for each column
+        self,
+        name: str,
+        *,
+        location: str = "",
+        contact_email: str = "",
+        contact_phone: str = "",
+        domain: str | None = None,
+        handover_email: str | None = None,
+    ) -> int:
+        """Add a dealership and give its id."""
+        columns = {
+            "location": location,
+            "contact_email": contact_email,
+            "contact_phone": contact_phone,
+        }
+        optional = {"domain": domain, "handover_email": handover_email}
+        columns |= {key: value for key, value in optional.items() if value is not None}
+        return await self._ledger.add_dealership(name, columns)
+
+    # How things stand.
+
+    def connections(self) -> tuple[int, int]:
+        """Count the pool's connections: (idle, used)."""
+        return self._pool.counts()
+
+    async def owed(self) -> frozenset[str]:
+        """Give the SHA-256 of every content that is still needed: not settled, or held."""
+        return await self._ledger.owed()
+
+    async def check(self) -> str | None:
+        """Say what is wrong with the database or its schema; None where nothing is."""
+        try:
+            async with self._pool.connection() as connection:
+                state = await migrate.status(connection)
+        except IngestError as error:
+            return str(error)
+        missing = [file.name for file in state.pending if file not in state.left_out]
+        if not missing:
+            return None
+        return f"the schema lacks {', '.join(missing)}: run `ingestd schema apply` as its owner"
+
+    async def server(self) -> str:
+        """Describe the server: version, database, role."""
+        async with self._pool.connection() as connection:
+            version = await connection.fetchval("SHOW server_version")
+            database = await connection.fetchval("SELECT current_database()")
+            role = await connection.fetchval("SELECT current_user")
+        return f"PostgreSQL {version}, database {database}, as role {role}"

@@ -1,0 +1,396 @@
+"""Deliveries, leases, claims, settlements: who works on what, and what is owed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from ingestd.config import DealershipName, Feed
+from ingestd.errors import Misconfigured
+from ingestd.model import Arrival, File, Finished, Outcome, State
+from tests.integration.lot import Lot, Rejected, Sheet, add_lot, car, opened
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def arrival(key: str, minutes: int = 0, **fields) -> Arrival:
+    seen = NOON + timedelta(minutes=minutes)
+    values = {"source": "drop", "kind": "folder", "name": f"{key}.tsv", "lane": key, **fields}
+    return Arrival(key=key, sha256="0" * 64, size=1, first_seen=seen, **values)
+
+
+@pytest.fixture
+async def admin(database) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def store(database):
+    async with opened(database.ingestd_url) as opened_store:
+        yield opened_store
+
+
+@pytest.fixture
+async def other(database):
+    async with opened(database.ingestd_url, owner="elsewhere") as opened_store:
+        yield opened_store
+
+
+@pytest.fixture
+async def lot(store, admin) -> Lot:
+    return await add_lot(store, admin, "North")
+
+
+async def _lapse(admin) -> None:
+    await admin.execute("UPDATE ingest.deliveries SET lease_until = now() - interval '1 second'")
+    await admin.execute("UPDATE ingest.leases SET lease_until = now() - interval '1 second'")
+
+
+# Taking.
+
+
+async def test_taking_the_same_key_twice_gives_the_same_delivery(store):
+    first = await store.take(arrival("a", refused="too_large", message="more than 1 GiB", hint="f"))
+    assert await store.take(arrival("a", 5)) == first
+    assert first.arrival == arrival("a", refused="too_large", message="more than 1 GiB", hint="f")
+    assert (first.state, first.attempts) == (State.RECEIVED, 0)
+
+
+async def test_the_same_key_of_another_source_is_another_delivery(store):
+    first = await store.take(arrival("a"))
+    assert (await store.take(arrival("a", source="mail"))).id != first.id
+
+
+async def test_a_name_that_no_database_could_hold_is_taken_all_the_same(store):
+    taken = await store.take(arrival("a", name="a\0b\udcff.tsv"))
+    assert taken.arrival.name == "a\N{REPLACEMENT CHARACTER}b?.tsv"
+
+
+async def test_the_time_is_the_databases_and_knows_its_zone(store, admin):
+    before = await admin.fetchval("SELECT clock_timestamp()")
+    assert before <= await store.now() <= await admin.fetchval("SELECT clock_timestamp()")
+
+
+# Claiming.
+
+
+async def test_the_oldest_by_first_sight_is_claimed_first(store):
+    late = await store.take(arrival("late", 5))
+    early = await store.take(arrival("early", 1))
+    assert (await store.claim(None, ())).id == early.id
+    assert (await store.claim(None, ("early",))).id == late.id
+
+
+async def test_a_claim_counts_the_attempt_at_once(store, admin):
+    await store.take(arrival("a"))
+    claimed = await store.claim(None, ())
+    assert (claimed.attempts, claimed.state) == (1, State.WORKING)
+    assert await admin.fetchval("SELECT attempts FROM ingest.deliveries") == 1
+
+
+async def test_busy_lanes_are_passed_over(store):
+    await store.take(arrival("a"))
+    b = await store.take(arrival("b", 1))
+    assert (await store.claim(None, ("a",))).id == b.id
+    assert await store.claim(None, ("a", "b")) is None
+
+
+async def test_what_another_instance_works_on_is_left_to_it(store, other):
+    await store.take(arrival("a"))
+    assert await store.claim(None, ()) is not None
+    assert await other.claim(None, ()) is None
+
+
+async def test_a_lane_is_not_overtaken_while_another_instance_works_on_it(store, other):
+    await store.take(arrival("a", lane="x"))
+    await store.take(arrival("b", 1, lane="x"))
+    assert await store.claim(None, ()) is not None
+    assert await other.claim(None, ()) is None
+
+
+async def test_a_lane_is_not_overtaken_while_its_oldest_is_being_claimed(store, admin):
+    first = await store.take(arrival("a", lane="x"))
+    await store.take(arrival("b", 1, lane="x"))
+    async with admin.transaction():
+        await admin.execute("SELECT 1 FROM ingest.deliveries WHERE id = $1 FOR UPDATE", first.id)
+        assert await store.claim(None, ()) is None
+
+
+async def test_a_claim_that_ran_out_is_anybodys(store, other, admin):
+    taken = await store.take(arrival("a"))
+    await store.claim(None, ())
+    await _lapse(admin)
+    again = await other.claim(None, ())
+    assert (again.id, again.attempts) == (taken.id, 2)
+
+
+async def test_what_we_worked_on_before_a_crash_is_ours_again_at_once(store):
+    taken = await store.take(arrival("a"))
+    await store.claim(None, ())
+    again = await store.claim(None, ())
+    assert (again.id, again.attempts) == (taken.id, 2)
+
+
+async def test_a_commands_delivery_is_not_taken_from_it_while_its_claim_holds(store, admin):
+    taken = await store.take(arrival("a", kind="cli"))
+    assert await store.claim(taken.id, ()) is not None
+    assert await store.claim(None, ()) is None
+    assert await store.claim(taken.id, ()) is not None
+    await _lapse(admin)
+    assert await store.claim(None, ()) is not None
+
+
+async def test_a_renewed_claim_holds_on(store, other, admin):
+    await store.take(arrival("a"))
+    claimed = await store.claim(None, ())
+    await _lapse(admin)
+    await store.renew([claimed])
+    assert await other.claim(None, ()) is None
+
+
+async def test_two_instances_never_claim_one_delivery(store, other):
+    for number in range(6):
+        await store.take(arrival(f"k{number}", number))
+    claims = [store.claim(None, ()) if n % 2 else other.claim(None, ()) for n in range(6)]
+    claimed = await asyncio.gather(*claims)
+    taken_by_other = {c.id for n, c in enumerate(claimed) if c and not n % 2}
+    taken_here = {c.id for n, c in enumerate(claimed) if c and n % 2}
+    assert taken_by_other
+    assert not taken_by_other & taken_here
+
+
+async def test_a_delivery_that_is_being_loaded_is_not_claimed_even_if_its_lease_ran_out(
+    lot, other, admin
+):
+    delivery = await lot.deliver()
+    await lot.store.claim(delivery.id, ())
+    await _lapse(admin)
+    claims = []
+
+    async def play(target):
+        claims.append(await other.claim(None, ()))
+        yield Sheet([car(1)]).encode(target, 0)
+        yield Finished((Sheet([car(1)]).reading(0),))
+
+    await lot.load_all(delivery, [Sheet()], play)
+    assert claims == [None]
+
+
+@pytest.mark.parametrize(("counted", "attempts"), [(True, 2), (False, 1)])
+async def test_a_released_delivery_waits_again(store, counted, attempts):
+    await store.take(arrival("a"))
+    claimed = await store.claim(None, ())
+    await store.release(claimed, counted=counted)
+    assert await store.waiting() == 1
+    assert (await store.claim(None, ())).attempts == attempts
+
+
+# Finishing.
+
+
+async def test_a_delivery_without_a_table_is_rejected(store):
+    taken = await store.take(arrival("a"))
+    settlement = await store.finish(taken, ())
+    assert settlement.reports == ()
+    assert (settlement.delivery.outcome, settlement.delivery.reason) == (
+        Outcome.REJECTED,
+        "no_table",
+    )
+
+
+async def test_refused_files_are_reported_with_their_reason(store):
+    taken = await store.take(arrival("a"))
+    refused = [
+        File(0, "a.pdf", 9, None, "not_a_table", "it is a PDF"),
+        File(1, "b.tsv", 9, None, "no_feed", "no feed takes it"),
+    ]
+    settlement = await store.finish(taken, refused)
+    assert [(r.file, r.outcome, r.reason, r.message) for r in settlement.reports] == [
+        ("a.pdf", Outcome.REJECTED, "not_a_table", "it is a PDF"),
+        ("b.tsv", Outcome.REJECTED, "no_feed", "no feed takes it"),
+    ]
+    assert settlement.delivery.state is State.DONE
+    assert settlement.delivery.reason == "not_a_table"
+
+
+async def test_finishing_twice_changes_nothing(store):
+    taken = await store.take(arrival("a"))
+    refused = [File(0, "a.pdf", 9, None, "not_a_table", "it is a PDF")]
+    first = await store.finish(taken, refused)
+    assert await store.finish(taken, refused) == first
+    assert await store.finish(taken, (), "it failed three times") == first
+
+
+async def test_a_quarantined_delivery_has_failed_and_has_a_report(store):
+    taken = await store.take(arrival("a"))
+    settlement = await store.finish(taken, (), "it failed three times")
+    assert (settlement.delivery.state, settlement.delivery.outcome) == (
+        State.QUARANTINED,
+        Outcome.FAILED,
+    )
+    (report,) = settlement.reports
+    assert (report.outcome, report.reason, report.message) == (
+        Outcome.FAILED,
+        "internal_error",
+        "it failed three times",
+    )
+    assert await store.waiting() == 0
+
+
+async def test_the_outcome_of_a_delivery_is_the_worst_of_its_imports(lot):
+    delivery = await lot.deliver()
+    await lot.load(
+        sheets=[Sheet([car(1)]), Sheet(name="b.tsv", reason="no_header")], delivery=delivery
+    )
+    settlement = await lot.store.finish(delivery, ())
+    assert settlement.delivery.outcome is Outcome.REJECTED
+    assert settlement.delivery.reason == "no_header"
+    assert settlement.reports == lot.reports
+
+
+async def test_a_settlement_is_owed_until_it_is_ticked_off(store):
+    for key, minutes in (("b", 5), ("a", 1)):
+        await store.finish(await store.take(arrival(key, minutes)), ())
+    owed = await store.unsettled()
+    assert [settlement.delivery.arrival.key for settlement in owed] == ["a", "b"]
+    await store.settled(owed[0].delivery)
+    await store.settled(owed[0].delivery)
+    assert [s.delivery.arrival.key for s in await store.unsettled()] == ["b"]
+
+
+async def test_another_instance_settles_only_what_the_first_left_lying(store, other, admin):
+    await store.finish(await store.take(arrival("a")), ())
+    assert await other.unsettled() == ()
+    await _lapse(admin)
+    assert len(await other.unsettled()) == 1
+
+
+# Leases.
+
+
+async def test_a_source_has_one_watcher_and_a_new_one_when_the_lease_runs_out(store, other, admin):
+    assert await store.lease("drop")
+    assert await store.lease("drop")
+    assert not await other.lease("drop")
+    await _lapse(admin)
+    assert await other.lease("drop")
+    assert not await store.lease("drop")
+
+
+async def test_a_lease_given_up_is_free_at_once(store, other):
+    await store.lease("drop")
+    await other.unlease("drop")
+    assert not await other.lease("drop")
+    await store.unlease("drop")
+    assert await other.lease("drop")
+
+
+# Dealerships.
+
+
+async def test_a_dealership_is_found_by_id_and_by_name(store):
+    number = await store.add_dealership("North", domain="north.example")
+    for wanted in (number, DealershipName(name="North")):
+        assert await store.dealership(Feed(name="f", dealership=wanted, mode="full")) == number
+
+
+async def test_an_unknown_dealership_names_the_near_one_and_the_command(store):
+    await store.add_dealership("North Motors")
+    feed = Feed(name="f", dealership=DealershipName(name="North Motor"), mode="full")
+    with pytest.raises(Misconfigured, match=r"North Motors.*ingestd dealerships add"):
+        await store.dealership(feed)
+    with pytest.raises(Misconfigured, match=r"no dealership 77.*ingestd dealerships add"):
+        await store.dealership(Feed(name="f", dealership=77, mode="full"))
+
+
+async def test_a_name_borne_by_two_dealerships_asks_for_the_id(store):
+    ids = [await store.add_dealership("North") for _ in range(2)]
+    feed = Feed(name="f", dealership=DealershipName(name="North"), mode="full")
+    with pytest.raises(Misconfigured, match=f"ids {ids[0]}, {ids[1]}"):
+        await store.dealership(feed)
+
+
+async def test_dealerships_are_listed_with_their_vehicles(lot):
+    await lot.load(car(1), car(2))
+    await lot.store.add_dealership("South")
+    listed = await lot.store.dealerships()
+    assert [(d.name, d.vehicles) for d in listed] == [("North", 2), ("South", 0)]
+
+
+# Telling.
+
+
+async def test_imports_are_listed_newest_first_and_page_by_page(lot):
+    numbers = [(await lot.load(car(1, price=price))).import_id for price in (1000, 2000, 3000)]
+    newest = await lot.store.imports(limit=2)
+    assert [report.import_id for report in newest] == numbers[:0:-1]
+    older = await lot.store.imports(limit=2, before=newest[-1].import_id)
+    assert [report.import_id for report in older] == numbers[:1]
+    assert await lot.store.imports(feed="none") == ()
+
+
+async def test_a_report_comes_back_as_it_went_in(lot):
+    sheet = Sheet(
+        [car(1), Rejected()],
+        name="a\0b.tsv",
+        mapping={"vin": ("VIN",), "price": ("Price", "Formatted\0Price")},
+    )
+    report = await lot.load(sheets=[sheet])
+    stored = await lot.store.report(report.import_id)
+    assert stored.file == "a\N{REPLACEMENT CHARACTER}b.tsv"
+    assert stored.reading.mapping["price"][1] == "Formatted\N{REPLACEMENT CHARACTER}Price"
+    assert stored.as_json()["counts"] == report.as_json()["counts"]
+    assert stored.rejections == report.rejections
+    assert await lot.store.report(report.import_id + 1) is None
+
+
+async def test_rejections_come_page_by_page_in_the_order_of_the_file(lot):
+    report = await lot.load(*(Rejected(value=f"v{n}") for n in range(5001)), car(1))
+    assert report.import_id is not None
+    found = [finding.line async for finding in lot.store.each_rejection(report.import_id)]
+    assert found == list(range(2, 5003))
+
+
+async def test_the_status_tells_what_waits_who_watches_and_what_each_feed_did(lot):
+    await lot.store.lease("drop")
+    await lot.store.take(arrival("a"))
+    report = await lot.load(car(1))
+    status = await lot.store.status()
+    assert status["deliveries"] == {"received": 2}
+    (lease,) = status["leases"]
+    assert (lease["name"], lease["owner"], lease["held"]) == ("drop", "here", True)
+    (feed,) = status["feeds"]
+    assert (feed["feed"], feed["import_id"], feed["outcome"]) == (
+        lot.feed.name,
+        report.import_id,
+        "imported",
+    )
+    assert [delivery.id for delivery in await lot.store.deliveries(limit=1)] == [report.delivery_id]
+
+
+async def test_the_ledger_refuses_an_import_whose_lines_do_not_add_up(lot, admin):
+    report = await lot.load(car(1))
+    with pytest.raises(asyncpg.CheckViolationError):
+        await admin.execute("UPDATE ingest.imports SET lines = 9 WHERE id = $1", report.import_id)
+
+
+async def test_every_table_and_column_of_the_ledger_is_explained(admin):
+    silent = await admin.fetch(
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum >= 0 AND NOT a.attisdropped"
+        " WHERE n.nspname = 'ingest' AND c.relkind = 'r' AND a.attnum > 0"
+        " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)"
+    )
+    assert silent == []
+
+
+async def test_the_ledger_refers_to_nothing_in_public(admin):
+    keys = await admin.fetch(
+        "SELECT conname FROM pg_constraint WHERE contype = 'f' AND confrelid::regclass::text"
+        " NOT LIKE 'ingest.%' AND connamespace = 'ingest'::regnamespace"
+    )
+    assert keys == []
