@@ -29,6 +29,7 @@ from ingestd.errors import Clash, ReadFailed, Refused, TryAgain
 from ingestd.model import (
     Arrival,
     Delivery,
+    Excerpt,
     File,
     Finding,
     Known,
@@ -37,6 +38,7 @@ from ingestd.model import (
     Reading,
     ReadJob,
     Report,
+    Settlement,
     Target,
 )
 
@@ -79,18 +81,8 @@ class Reader(Protocol):
     def read(self, job: ReadJob) -> AbstractAsyncContextManager[Reading]:
         """Read one delivery's files for one feed; leaving the context frees the parser."""
 
-    def excerpt(
-        self, arrival: Arrival, file: int, findings: Sequence[Finding]
-    ) -> AsyncIterator[bytes]:
+    def excerpt(self, wanted: Excerpt) -> AsyncIterator[bytes]:
         """Give the sender's own lines that were rejected, line number and reason in front."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """A delivery that is done but whose source has not been told yet."""
-
-    delivery: Delivery
-    reports: tuple[Report, ...]
 
 
 class Store(Protocol):
@@ -101,6 +93,9 @@ class Store(Protocol):
 
     async def lease(self, name: str) -> bool:
         """Take or renew this instance's lease on a source; False while another holds it."""
+
+    async def unlease(self, name: str) -> None:
+        """Give a lease up, so that another instance need not wait."""
 
     async def take(self, arrival: Arrival) -> Delivery:
         """Write the arrival into the ledger; the same (source, key) gives the same delivery."""
@@ -156,8 +151,9 @@ class Tell(Protocol):
         """Observe how many deliveries wait."""
 
 
-Excerpt = Callable[[Delivery, Report], AsyncIterator[bytes]]
-Papers = Callable[[Settlement, Excerpt], tuple[Paper, ...]]
+Load = Callable[[Delivery, Feed, ReadJob, Reading], Awaitable[tuple[Report, ...]]]
+Excerpts = Callable[[Delivery, Report], AsyncIterator[bytes]]
+Papers = Callable[[Settlement, Excerpts], tuple[Paper, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +212,16 @@ class Daemon:
 
     async def _watch_once(self, source: Source) -> None:
         """Hold the lease on a source and watch it, until either fails."""
-        while not await self._patiently(self._doors.store.lease, source.name):  # noqa: ASYNC110
+        while not await patiently(self._doors.store.lease, source.name):  # noqa: ASYNC110
             await asyncio.sleep(RENEW_EVERY / 10)  # another process holds it: no event can tell
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_lease(source.name))
-            self._doors.tell.source(source.name, up=True)
-            await source.watch(self._take)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_lease(source.name))
+                self._doors.tell.source(source.name, up=True)
+                await source.watch(self._take)
+        finally:
+            with contextlib.suppress(TryAgain):  # else it runs out by itself
+                await self._doors.store.unlease(source.name)
 
     async def _keep_lease(self, name: str) -> None:
         while True:
@@ -251,7 +251,7 @@ class Daemon:
     async def _claim(self) -> Delivery | None:
         async with self._claiming:
             self._work.clear()
-            delivery = await self._patiently(self._doors.store.claim, None, tuple(self._busy))
+            delivery = await patiently(self._doors.store.claim, None, tuple(self._busy))
             if delivery is not None:
                 self._busy.add(delivery.arrival.lane)
             return delivery
@@ -281,7 +281,7 @@ class Daemon:
         async def release() -> None:
             await self._doors.store.release(delivery, counted=counted)
 
-        await self._patiently(release)
+        await patiently(release)
 
     async def handle(self, delivery: Delivery) -> Settlement:
         """Read and load a claimed delivery, and close it.
@@ -293,28 +293,34 @@ class Daemon:
         if delivery.attempts > STRIKES:
             reason = f"it failed {STRIKES} times; the log says how, `ingestd imports list` shows it"
             return await self._doors.store.finish(delivery, (), reason)
-        refused = await self._refused(delivery)
+        refused = await self.load(delivery, self._doors.store.load)
         return await self._doors.store.finish(delivery, refused)
 
-    async def _refused(self, delivery: Delivery) -> list[File]:
-        """Load what can be loaded, feed by feed; give the files that are refused."""
+    async def load(self, delivery: Delivery, load: Load) -> list[File]:
+        """Read a delivery and ``load`` it, feed by feed; give the files that are refused."""
+        arrival = delivery.arrival
+        whole = File(0, arrival.name, arrival.size, None, arrival.refused, arrival.message)
+        if whole.reason is not None:
+            return [whole]
         try:
-            files = await self._doors.reader.open(delivery.arrival)
+            files = await self._doors.reader.open(arrival)
         except Refused as error:
-            return [_refusal(File(0, delivery.arrival.name, delivery.arrival.size, None), error)]
+            return [_refusal(whole, error)]
         refused = [file for file in files if file.feed is None]
         for name in dict.fromkeys(file.feed for file in files if file.feed is not None):
             mine = tuple(file for file in files if file.feed == name)
             try:
-                await self._load(delivery, self._feeds[name], mine)
+                job = await self._job(arrival, self._feeds[name], mine)
+                async with self._doors.reader.read(job) as reading:
+                    await load(delivery, self._feeds[name], job, reading)
             except Refused as error:
                 refused += [_refusal(file, error) for file in mine]
         return refused
 
-    async def _load(self, delivery: Delivery, feed: Feed, files: tuple[File, ...]) -> None:
-        store, arrival = self._doors.store, delivery.arrival
+    async def _job(self, arrival: Arrival, feed: Feed, files: tuple[File, ...]) -> ReadJob:
+        store = self._doors.store
         dealership = await store.dealership(feed)
-        job = ReadJob(
+        return ReadJob(
             sha256=arrival.sha256,
             kind=arrival.kind,
             name=arrival.name,
@@ -324,8 +330,6 @@ class Daemon:
             target=await store.target(),
             known=await store.known(dealership),
         )
-        async with self._doors.reader.read(job) as reading:
-            await store.load(delivery, feed, job, reading)
 
     # -- settling ------------------------------------------------------------------------
 
@@ -333,7 +337,7 @@ class Daemon:
         """Tell the sources what became of their deliveries, until nothing is owed."""
         while True:
             self._owed.clear()
-            owed = await self._patiently(self._doors.store.unsettled)
+            owed = await patiently(self._doors.store.unsettled)
             told = [await self._settle_one(settlement) for settlement in owed]
             if not all(told) or not owed:
                 await self._wait_for(self._owed)
@@ -348,37 +352,45 @@ class Daemon:
             elif delivery.arrival.kind != "cli":
                 return False  # of a source that is not configured any more: kept until it is
             await self._doors.store.settled(delivery)
-        except (TryAgain, ReadFailed, Refused) as error:
+        except TryAgain as error:
             _LOG.warning("settlement.waits", delivery=delivery.id, error=str(error))
             return False
         return True
 
     async def _excerpt(self, delivery: Delivery, report: Report) -> AsyncGenerator[bytes]:
-        """Give the sender's own rejected lines of one file: all of them, from the ledger."""
+        """Give the sender's own rejected lines of one file: all of them, from the ledger.
+
+        A file that can not be read again ends the excerpt, not the settlement: its lines
+        and reasons are in the ledger.
+        """
         if report.import_id is None:
             return
         findings = await self._doors.store.rejections(report.import_id)
-        lines = self._doors.reader.excerpt(delivery.arrival, report.file_index, findings)
-        async for block in lines:
-            yield block
+        wanted = Excerpt(delivery.arrival, report.file_index, report.feed, findings)
+        try:
+            async for block in self._doors.reader.excerpt(wanted):
+                yield block
+        except (ReadFailed, Refused) as error:
+            _LOG.warning("excerpt.failed", delivery=delivery.id, error=str(error))
 
     # -- waiting -------------------------------------------------------------------------
-
-    async def _patiently(self, call: Callable[..., Awaitable[_T]], *args: object) -> _T:
-        """Call again and again, later and later, while the world is bad."""
-        waits = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(TryAgain), wait=waits, reraise=True
-        ):
-            with attempt:
-                return await call(*args)
-        raise AssertionError  # tenacity gives attempts until one returns or raises
 
     @staticmethod
     async def _wait_for(event: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_EVERY):
                 await event.wait()
+
+
+async def patiently(call: Callable[..., Awaitable[_T]], *args: object) -> _T:
+    """Call again and again, later and later, while the world is bad."""
+    waits = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(TryAgain), wait=waits, reraise=True
+    ):
+        with attempt:
+            return await call(*args)
+    raise AssertionError  # tenacity gives attempts until one returns or raises
 
 
 def _refusal(file: File, error: Refused) -> File:

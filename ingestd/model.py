@@ -97,6 +97,8 @@ class Arrival:
     ``key`` is unique within the source and stable across restarts; taking the same
     arrival twice gives the same delivery.  ``lane`` groups deliveries that must be
     handled one after the other.  ``hint`` is the feed that the place names, if any.
+    ``refused`` is the reason why the source itself refuses it (then nothing of it is in the
+    spool but the empty content that ``sha256`` names), ``message`` the sentence for people.
     """
 
     source: str
@@ -108,6 +110,8 @@ class Arrival:
     first_seen: datetime
     hint: str | None = None
     lane: str = ""
+    refused: str | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +208,16 @@ class FileReading:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last word of a reading, after its blocks."""
+    """The last word of a reading, after its blocks.
+
+    ``rejected`` are rows that were sent as vehicles before it was known that nothing tells
+    them apart: (file index, finding).  Their ``FileReading`` counts them as rejected.
+    """
 
     files: tuple[FileReading, ...]
     duplicates: tuple[Duplicate, ...] = ()
     identities: tuple[Identity, ...] = ()
+    rejected: tuple[tuple[int, Finding], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +272,16 @@ class ReadJob:
     today: str  # ISO date of receipt: model years are judged by it
     target: Target
     known: Known = Known()
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The lines of one file that somebody wants to see again, each for a finding."""
+
+    arrival: Arrival
+    file: int
+    feed: str | None
+    findings: tuple[Finding, ...]
 
 
 #: What a reading gives: COPY text in blocks, then one ``Finished``.
@@ -346,6 +365,29 @@ class Report:
         }
 
 
+def refusal(
+    delivery_id: int | None, file: File, now: datetime, outcome: Outcome = Outcome.REJECTED
+) -> Report:
+    """Give the report of a file of which nothing was read, or nothing could be."""
+    return Report(
+        import_id=None,
+        delivery_id=delivery_id,
+        file=file.name,
+        file_index=file.index,
+        dealership_id=None,
+        feed=file.feed,
+        outcome=outcome,
+        reason=file.reason or "internal_error",
+        message=file.message,
+        lines=None,
+        counts=None,
+        reading=None,
+        rejections=(),
+        started_at=now,
+        seconds=0.0,
+    )
+
+
 def finding_json(finding: Finding) -> dict[str, Any]:
     """Give a rejection or warning as JSON shows it."""
     return {
@@ -366,6 +408,23 @@ def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
     if not outcomes:
         return Outcome.REJECTED
     return max(outcomes, key=SEVERITY.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Dealership:
+    """Whose vehicles a feed brings."""
+
+    id: int
+    name: str
+    vehicles: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A delivery that is done but whose source has not been told yet."""
+
+    delivery: Delivery
+    reports: tuple[Report, ...]
 
 
 @dataclass(frozen=True, slots=True)

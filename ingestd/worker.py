@@ -22,13 +22,14 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from pydantic import TypeAdapter
 
 from ingestd import reading
 from ingestd.config import Feed, Limits
-from ingestd.model import Arrival, Chunks, File, Finding, Finished, ReadJob, Target
+from ingestd.feed.inspection import Inspection
+from ingestd.model import Arrival, Chunks, Excerpt, File, Finished, ReadJob
 
 HEAD = 5
 BLOCK = 1 << 18
@@ -54,10 +55,8 @@ class Job:
     arrival: Arrival | None = None
     read: ReadJob | None = None
     feed: Feed | None = None
-    file: int = 0
-    findings: tuple[Finding, ...] = ()
+    excerpt: Excerpt | None = None
     name: str = ""
-    target: Target | None = None
     today: str = ""
 
 
@@ -74,6 +73,7 @@ SETUP = TypeAdapter(Setup)
 JOB = TypeAdapter(Job)
 FILES = TypeAdapter(tuple[File, ...])
 FINISHED = TypeAdapter(Finished)
+INSPECTIONS = TypeAdapter(tuple[Inspection, ...])
 FAILURE = TypeAdapter(Failure)
 
 
@@ -176,13 +176,13 @@ def _do(job: Job, setup: Setup, outbox: BinaryIO) -> None:
 
 
 def _excerpt(job: Job, content: Chunks, setup: Setup) -> Iterator[bytes]:
-    assert job.arrival is not None
-    return reading.excerpt(job.arrival.name, content, job.file, job.findings, setup.limits)
+    assert job.excerpt is not None
+    return reading.excerpt(job.excerpt, content, job.feed, setup.limits)
 
 
 def _inspect(job: Job, content: Chunks, setup: Setup) -> bytes:
-    inspection: Any = reading.inspect(content, job.name, job.feed, job.today, setup.limits)
-    return TypeAdapter(type(inspection)).dump_json(inspection)
+    found = reading.inspect(content, job.name, job.feed, job.today, setup.limits)
+    return INSPECTIONS.dump_json(found)
 
 
 def _fail(outbox: BinaryIO, failure: Failure) -> None:

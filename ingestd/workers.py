@@ -24,14 +24,14 @@ import structlog
 
 from ingestd.config import Config, Feed
 from ingestd.errors import ReadFailed, Refused
-from ingestd.model import Arrival, File, Finding, Reading, ReadJob
+from ingestd.model import Arrival, Excerpt, File, Reading, ReadJob
 from ingestd.worker import FAILURE, FILES, FINISHED, HEAD, JOB, SETUP, Job, Setup
 
 _LOG = structlog.get_logger("workers")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Parser:
     """One living process, how many jobs it has done, and whether the last came to its end."""
 
@@ -142,18 +142,11 @@ class Workers:
         async with self._job(asked) as frames:
             yield _reading(frames)
 
-    async def excerpt(
-        self, arrival: Arrival, file: int, findings: Sequence[Finding]
-    ) -> AsyncIterator[bytes]:
+    async def excerpt(self, wanted: Excerpt) -> AsyncIterator[bytes]:
         """Give the sender's own lines that were rejected, line number and reason in front."""
-        job = Job(
-            op="excerpt",
-            path=str(self._path(arrival.sha256)),
-            arrival=arrival,
-            file=file,
-            findings=tuple(findings),
-        )
-        async with self._job(job) as frames:
+        path = str(self._path(wanted.arrival.sha256))
+        feed = self._feeds.get(wanted.feed or "")
+        async with self._job(Job(op="excerpt", path=path, excerpt=wanted, feed=feed)) as frames:
             async for kind, payload in frames:
                 if kind == b"B":
                     yield payload

@@ -1,0 +1,86 @@
+"""WIRE  What a person sees: tables and sentences on a terminal, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingestd.model import Outcome, Report
+
+_COLOURS = {
+    Outcome.IMPORTED: "green",
+    Outcome.UNCHANGED: "green",
+    Outcome.SUPERSEDED: "yellow",
+    Outcome.HELD: "yellow",
+    Outcome.REJECTED: "red",
+    Outcome.FAILED: "red",
+}
+_SHOWN = 10
+
+
+def complain(message: str) -> None:
+    """Print an error to stderr, each line under the program's name."""
+    for line in message.splitlines() or [""]:
+        sys.stderr.write(f"ingestd: {line}\n")
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def console() -> Console:
+    """Give the console on stdout; its width is generous where nobody looks."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows under headers; a cell is shown as it is, never as markup."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console().print(table)
+
+
+def print_report(report: Report) -> None:
+    """Print what became of one file: outcome, counts, the first rejections, what to do."""
+    out = console()
+    headline = Text(f"{report.outcome}", style=f"bold {_COLOURS[report.outcome]}")
+    headline.append(f"  {report.file}", style="bold default")
+    if report.feed:
+        headline.append(f"  for feed {report.feed}", style="default")
+    out.print(headline)
+    if report.counts is not None:
+        out.print(Text("  " + counts_sentence(report)))
+    if report.message:
+        out.print(Text("  " + report.message))
+    for finding in report.rejections[:_SHOWN]:
+        where = f"line {finding.line}" + (f", {finding.column}" if finding.column else "")
+        out.print(Text(f"  {where}: {finding.reason} ({finding.value!r})", style="red"))
+    _print_rest(out, report)
+
+
+def _print_rest(out: Console, report: Report) -> None:
+    rejected = 0 if report.counts is None else report.counts.rejected
+    if rejected > _SHOWN and report.import_id is not None:
+        more = f"  … {rejected - _SHOWN} more: ingestd imports rejections {report.import_id}"
+        out.print(Text(more))
+
+
+def counts_sentence(report: Report) -> str:
+    """Give ``146 lines: 3 added, 5 updated, …`` with what is not zero."""
+    counts = report.counts
+    if counts is None:
+        return "nothing was loaded"
+    names = ("added", "updated", "unchanged", "duplicate", "rejected")
+    parts = [f"{getattr(counts, name)} {name}" for name in names if getattr(counts, name)]
+    warnings = 0 if report.reading is None else report.reading.warnings
+    tail = f"; {warnings} warnings" if warnings else ""
+    return f"{report.lines} lines: {', '.join(parts) or 'no vehicles'}{tail}"

@@ -1,0 +1,229 @@
+"""WIRE  One thing by hand: import a file, inspect a file, try every step."""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from ingestd.app import check_feeds, opened_store
+from ingestd.config import Config, Feed, Folder
+from ingestd.daemon import Daemon, Doors
+from ingestd.errors import Clash, IngestError
+from ingestd.model import (
+    Arrival,
+    Delivery,
+    Excerpt,
+    File,
+    Reading,
+    ReadJob,
+    Report,
+    Settlement,
+    State,
+    refusal,
+)
+from ingestd.sources.ground import prepare
+from ingestd.sources.spool import Spool
+from ingestd.store.postgres import PostgresStore as Store
+from ingestd.workers import Workers
+
+#: How often an import by hand meets another load before it gives up.
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to be imported by hand, for a feed that may not be in the configuration."""
+
+    config: Config
+    feed: Feed
+    file: Path
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing tried by ``check``: what was found, or what to do about it."""
+
+    name: str
+    message: str
+    well: bool
+
+
+async def import_file(job: Job, store: Store, advance: Callable[[int], None]) -> tuple[Report, ...]:
+    """Import one file as its feed's newest; give a report for each table in it.
+
+    ``advance`` is told how many bytes went to the database, as they go.
+
+    Raises:
+        TryAgain: the database or the disk is away.
+        ReadFailed: the parser died or was late.
+        Misconfigured: the dealership does not exist.
+        Refused: the file is larger than ``limits.file_size``.
+    """
+    await store.dealership(job.feed)
+    spool = Spool(job.config.state_dir, job.config.limits.file_size)
+    arrival = await _arrival(job, store, spool)
+    async with Workers(job.config, spool.path, feeds=(job.feed,)) as workers:
+        doors = Doors((), _Counting(workers, advance), store, _Nobody(), lambda *_: ())
+        daemon = Daemon(doors, {job.feed.name: job.feed})
+        work = _rehearse if job.dry_run else _import
+        return await work(daemon, store, arrival)
+
+
+async def _arrival(job: Job, store: Store, spool: Spool) -> Arrival:
+    spooled = await spool.put(job.file)
+    key = uuid.uuid4().hex
+    return Arrival(
+        source="cli",
+        kind="cli",
+        key=key,
+        name=job.file.name,
+        sha256=spooled.sha256,
+        size=spooled.size,
+        first_seen=await store.now(),
+        hint=job.feed.name,
+        lane=f"cli/{key}",
+    )
+
+
+async def _import(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Report, ...]:
+    taken = await store.take(arrival)
+    for _ in range(_TRIES):
+        delivery = await store.claim(taken.id, ())
+        assert delivery is not None, "another process has taken what is ours"
+        with contextlib.suppress(Clash):
+            settlement = await daemon.handle(delivery)
+            await store.settled(delivery)
+            return settlement.reports
+        await store.release(delivery, counted=False)
+    raise Clash("other imports were in the way five times; try again when they are done")
+
+
+async def _rehearse(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Report, ...]:
+    """Do all of it and take it back: neither the vehicles nor the ledger change."""
+    reports: list[Report] = []
+
+    async def load(
+        delivery: Delivery, feed: Feed, job: ReadJob, reading: Reading
+    ) -> tuple[Report, ...]:
+        made = await store.load(delivery, feed, job, reading, dry_run=True)
+        reports.extend(replace(report, delivery_id=None) for report in made)
+        return made
+
+    delivery = Delivery(0, arrival, State.WORKING, 1)
+    refused = await daemon.load(delivery, load)
+    reports += [refusal(None, file, arrival.first_seen) for file in refused]
+    return tuple(sorted(reports, key=lambda report: report.file_index))
+
+
+class _Nobody:
+    """Keeps ``daemon.Tell`` and tells nobody: the command line prints the reports itself."""
+
+    def settled(self, settlement: Settlement) -> None:
+        """Tell nobody."""
+
+    def source(self, name: str, *, up: bool) -> None:
+        """Tell nobody."""
+
+    def waiting(self, deliveries: int) -> None:
+        """Tell nobody."""
+
+
+class _Counting:
+    """A ``Reader`` that tells how many bytes went through it."""
+
+    def __init__(self, workers: Workers, advance: Callable[[int], None]) -> None:
+        self._workers = workers
+        self._advance = advance
+
+    async def open(self, arrival: Arrival) -> tuple[File, ...]:
+        return await self._workers.open(arrival)
+
+    @contextlib.asynccontextmanager
+    async def read(self, job: ReadJob) -> AsyncIterator[Reading]:
+        async with self._workers.read(job) as reading:
+            yield self._counted(reading)
+
+    def excerpt(self, wanted: Excerpt) -> AsyncIterator[bytes]:
+        return self._workers.excerpt(wanted)
+
+    async def _counted(self, reading: Reading) -> Reading:
+        async for item in reading:
+            if isinstance(item, bytes):
+                self._advance(len(item))
+            yield item
+
+
+async def inspect_file(config: Config, feed: Feed | None, file: Path, today: str) -> bytes:
+    """Give what would be understood of a file, as JSON: a list, one for each table in it."""
+    async with Workers(config, lambda _: file) as workers:
+        return await workers.inspect(file, feed, today)
+
+
+async def check_database(config: Config, url: str) -> AsyncIterator[Step]:
+    """Try the database: connection, schema, target, feeds."""
+    try:
+        async with opened_store(config, url) as store:
+            yield Step("database", await store.server(), well=True)
+            yield await _schema(store)
+            yield await _tried("target", _target(store))
+            yield await _tried("feeds", _feeds(config, store))
+    except IngestError as error:
+        yield Step("database", str(error), well=False)
+
+
+async def check_place(config: Config) -> AsyncIterator[Step]:
+    """Try what lies on this machine: folders, spool, parser."""
+    names = tuple(feed.name for feed in config.feed)
+    for folder in config.folder:
+        yield _done(f"folder {folder.name}", partial(_entered, folder, names))
+    yield _done("spool", partial(_spool, config))
+    yield await _tried("parser", _parser(config))
+
+
+def _done(name: str, work: Callable[[], str]) -> Step:
+    try:
+        return Step(name, work(), well=True)
+    except IngestError as error:
+        return Step(name, str(error), well=False)
+
+
+async def _tried(name: str, work: Awaitable[str]) -> Step:
+    try:
+        return Step(name, await work, well=True)
+    except IngestError as error:
+        return Step(name, str(error), well=False)
+
+
+async def _schema(store: Store) -> Step:
+    wrong = await store.check()
+    return Step("schema", wrong or "every file is applied", well=wrong is None)
+
+
+async def _target(store: Store) -> str:
+    target = await store.target()
+    return f"public.vehicles is as the profile {target.profile!r} has it"
+
+
+async def _feeds(config: Config, store: Store) -> str:
+    await check_feeds(config, store)
+    return f"{len(config.feed)} feeds, each of a dealership that exists"
+
+
+def _entered(folder: Folder, feeds: tuple[str, ...]) -> str:
+    with prepare(folder, feeds) as ground:
+        return f"{ground.root} is writable and on one file system"
+
+
+def _spool(config: Config) -> str:
+    Spool(config.state_dir, config.limits.file_size)
+    return f"{config.state_dir}/spool is writable"
+
+
+async def _parser(config: Config) -> str:
+    with as_file(files("ingestd.sample") / "prairie-crossing.tsv") as sample:
+        await inspect_file(config, None, sample, "2026-01-01")
+    return "a parser process starts within its limits and reads the sample"

@@ -1,0 +1,380 @@
+"""The command line, as installed, by the role with least rights."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from tests.acceptance.lots import HEADER, lot, row, vin
+from tests.acceptance.running import COMMAND, command
+
+KEYS = [
+    "import_id",
+    "delivery_id",
+    "file",
+    "dealership_id",
+    "feed",
+    "outcome",
+    "reason",
+    "lines",
+    "counts",
+    "deactivated",
+    "reactivated",
+    "held_deactivations",
+    "warnings",
+    "encoding",
+    "delimiter",
+    "quoting",
+    "mapping",
+    "unmapped",
+    "rejections",
+    "started_at",
+    "seconds",
+]
+
+
+@pytest.fixture
+def place(daemon):
+    """The daemon's configuration and environment, without a daemon."""
+    daemon.write_config()
+    return daemon
+
+
+def given(place, content: bytes, name: str = "lot.tsv"):
+    file = place.home / name
+    file.write_bytes(content)
+    return file
+
+
+async def test_import_prints_the_documented_object(place, ask):
+    done = command(place, "import", given(place, lot(20)), "--dealership", "1", "--json")
+    report = json.loads(done.stdout)
+
+    assert done.returncode == 0, done.stderr
+    assert [key for key in KEYS if key not in report] == []
+    assert report["counts"] == {
+        "header": 1,
+        "blank": 0,
+        "added": 20,
+        "updated": 0,
+        "unchanged": 0,
+        "duplicate": 0,
+        "rejected": 0,
+    }
+    assert (report["lines"], report["feed"], report["dealership_id"]) == (21, "lot", 1)
+    assert report["mapping"]["drivetrain"] == ["DriveType"]
+    assert len(await ask("SELECT 1 FROM vehicles WHERE dealership_id = 1")) == 20
+
+
+async def test_import_for_a_dealership_without_a_feed_uses_an_implicit_one(place, ask):
+    done = command(place, "import", given(place, lot(3)), "--dealership", "2", "--json")
+
+    assert json.loads(done.stdout)["feed"] == "dealership-2"
+
+
+async def test_import_leaves_the_file_where_it_is(place, ask):
+    file = given(place, lot(3))
+    command(place, "import", file, "--dealership", "1")
+
+    assert file.read_bytes() == lot(3)
+
+
+async def test_rejected_rows_make_the_exit_code_65_and_are_listed(place, ask):
+    file = given(place, lot(3) + b"not a row\n")
+    done = command(place, "import", file, "--feed", "lot")
+    listed = command(place, "imports", "rejections", "1", "--json")
+
+    assert done.returncode == 65
+    assert "line 5" in done.stdout
+    assert json.loads(listed.stdout)["line"] == 5
+
+
+async def test_a_dry_run_tells_all_and_changes_nothing(place, ask):
+    done = command(place, "import", given(place, lot(3)), "--feed", "lot", "--dry-run", "--json")
+    report = json.loads(done.stdout)
+
+    assert (report["outcome"], report["counts"]["added"]) == ("imported", 3)
+    assert (report["import_id"], report["delivery_id"]) == (None, None)
+    assert await ask("SELECT 1 FROM vehicles") == []
+    assert await ask("SELECT 1 FROM ingest.deliveries") == []
+
+
+async def test_an_older_import_by_hand_is_the_newest_all_the_same(place, ask):
+    command(place, "import", given(place, lot(3, changed={1: 9_000})), "--feed", "lot")
+    done = command(place, "import", given(place, lot(3)), "--feed", "lot", "--json")
+
+    assert json.loads(done.stdout)["counts"]["updated"] == 1
+
+
+async def test_the_books_can_be_read(place, ask):
+    command(place, "import", given(place, lot(3)), "--feed", "lot")
+
+    listed = json.loads(command(place, "imports", "list", "--json").stdout)
+    shown = json.loads(command(place, "imports", "show", "1", "--json").stdout)
+
+    assert listed == shown
+    assert "3 added" in command(place, "imports", "list").stdout
+    assert "3 added" in command(place, "imports", "show", "1").stdout
+    assert command(place, "imports", "rejections", "1").returncode == 0
+
+
+@pytest.mark.parametrize("words", [("show", "99"), ("rejections", "99")])
+async def test_an_import_that_does_not_exist_is_no_input(place, ask, words):
+    done = command(place, "imports", *words)
+
+    assert done.returncode == 66
+    assert "there is no import 99" in done.stderr
+
+
+async def test_status_tells_what_each_feed_did_last(place, ask):
+    command(place, "import", given(place, lot(3)), "--feed", "lot")
+    found = json.loads(command(place, "status", "--json").stdout)
+
+    assert found["deliveries"] == {"done": 1}
+    assert (found["feeds"][0]["feed"], found["feeds"][0]["outcome"]) == ("lot", "imported")
+    assert "lot" in command(place, "status").stdout
+
+
+async def test_dealerships_can_be_added_and_listed(place, ask):
+    added = command(place, "dealerships", "add", "Third Motors", "--location", "Here", "--json")
+    listed = json.loads(command(place, "dealerships", "list", "--json").stdout)
+
+    assert {"id": json.loads(added.stdout)["id"], "name": "Third Motors", "vehicles": 0} in listed
+    assert "Third Motors" in command(place, "dealerships", "list").stdout
+    assert "is dealership" in command(place, "dealerships", "add", "Fourth").stdout
+
+
+async def test_check_tries_every_step(place, ask):
+    done = command(place, "check", "--json")
+    steps = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.returncode == 0, done.stdout
+    assert {step["step"] for step in steps} >= {"database", "schema", "target", "feeds", "parser"}
+    assert "ok" in command(place, "check").stdout
+
+
+async def test_check_says_what_to_do_about_a_dealership_that_does_not_exist(place, ask):
+    place.write_config(dealership=99)
+    done = command(place, "check")
+
+    assert done.returncode == 69
+    assert "ingestd dealerships add" in done.stdout
+
+
+async def test_check_says_what_to_do_about_a_database_that_is_away(place, ask):
+    place.url = "postgresql://ingestd@127.0.0.1:1/rylie"
+    done = command(place, "check")
+
+    assert done.returncode == 69
+    assert "failed  database" in done.stdout
+
+
+async def test_a_feed_of_no_dealership_stops_the_start_with_the_cure(place, ask):
+    place.write_config(dealership=99)
+    done = command(place, "run")
+
+    assert done.returncode == 78
+    assert "ingestd dealerships add" in done.stderr
+
+
+async def test_schema_status_is_well_and_print_prints_sql(place, ask):
+    status = command(place, "schema", "status", "--json")
+
+    assert status.returncode == 0
+    assert {file["state"] for file in json.loads(status.stdout)["files"]} == {"applied"}
+    assert "CREATE TABLE" in command(place, "schema", "print").stdout
+    assert "applied" in command(place, "schema", "status").stdout
+
+
+def test_schema_apply_makes_an_empty_database_usable(home, empty_database):
+    environ = {**os.environ, "DATABASE_URL": empty_database.url}
+
+    def ran(*words):
+        return subprocess.run(
+            [COMMAND, *words], env=environ, cwd=home, capture_output=True, text=True, check=False
+        )
+
+    before = ran("schema", "status")
+    applied = ran("schema", "apply", "--url", empty_database.url)
+    again = ran("schema", "apply", "--json")
+
+    assert before.returncode == 69
+    assert "applied 001_" in applied.stdout
+    assert "db:push" in applied.stdout
+    assert json.loads(again.stdout)["applied"] == []
+
+
+def test_inspect_needs_no_database_and_no_configuration(home):
+    file = home / "lot.tsv"
+    file.write_bytes(lot(5) + b"TBD\n")
+    bare = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [COMMAND, "inspect", file, "--json"], env=bare, cwd=home, capture_output=True, check=False
+    )
+    found = json.loads(done.stdout)
+
+    assert done.returncode == 0, done.stderr
+    assert (found["rows"], found["rejected"], found["encoding"]) == (5, 1, "utf-8")
+    assert found["counts"]["header"] == 1
+    assert found["mapping"]["vin"] == ["VIN"]
+    assert found["sample"][0]["vin"] == vin(1)
+    assert "[[feed]]" in found["config"]
+
+
+def test_inspect_shows_a_person_what_would_be_stored(home):
+    file = home / "lot.tsv"
+    file.write_bytes(lot(5))
+    done = subprocess.run(
+        [COMMAND, "inspect", file], cwd=home, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0
+    assert vin(1) in done.stdout
+    assert "[[feed]]" in done.stdout
+
+
+def test_inspect_of_a_file_that_would_be_refused_exits_65(home):
+    file = home / "letter.tsv"
+    file.write_text("dear customer\n")
+    done = subprocess.run(
+        [COMMAND, "inspect", file], cwd=home, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 65
+    assert "would be refused" in done.stdout
+
+
+NOTHING = {"PATH": os.environ["PATH"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("import",), 64, "Missing argument"),
+        (("import", "/no/such/file", "--dealership", "1"), 66, "there is no such file"),
+        (("status",), 78, "DATABASE_URL"),
+        (("run",), 78, "no configuration file"),
+        (("run", "--config", "/no/such.toml"), 78, "cannot be read"),
+        (("nonsense",), 64, "No such command"),
+    ],
+)
+def test_a_wrong_command_line_says_why(home, words, code, said):
+    done = subprocess.run(
+        [COMMAND, *words], env=NOTHING, cwd=home, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "nothing is watched"),
+        ("[[folder]]\nname='d'\npath='/d'\n", "DATABASE_URL"),
+        ("[http]\nlisten = 1\n", "http.listen"),
+    ],
+)
+def test_a_wrong_configuration_stops_the_start(home, text, said):
+    (home / "config.toml").write_text(text)
+    done = subprocess.run(
+        [COMMAND, "run"], env=NOTHING, cwd=home, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 78
+    assert said in done.stderr
+
+
+async def test_import_needs_to_know_whose_file_it_is(place, ask):
+    done = command(place, "import", given(place, lot(1)))
+    wrong = command(place, "import", given(place, lot(1)), "--feed", "lto")
+
+    assert "--dealership ID or --feed NAME" in done.stderr
+    assert (wrong.returncode, 'did you mean "lot"' in wrong.stderr) == (78, True)
+
+
+async def test_a_dealership_with_two_feeds_must_be_told_which(place, ask):
+    place.feeds = {"new": "", "used": ""}
+    place.write_config()
+    done = command(place, "import", given(place, lot(1)), "--dealership", "1")
+
+    assert "several feeds (new, used)" in done.stderr
+
+
+async def test_a_file_over_the_limit_is_refused_by_name(place, ask):
+    place.more = '[limits]\nfile_size = "1KiB"'
+    place.write_config()
+    done = command(place, "import", given(place, lot(50)), "--feed", "lot")
+
+    assert done.returncode == 65
+    assert "file_size" in done.stderr
+
+
+async def test_every_seed_column_and_every_seed_alias_is_loaded(place, ask):
+    """The platform's documentation names these columns, and these second names for them."""
+    first = [
+        "VIN",
+        "Stock",
+        "Make",
+        "Model",
+        "Year",
+        "Trim",
+        "ExteriorColor",
+        "InteriorColor",
+        "Mileage",
+        "Price",
+        "BodyStyle",
+        "Transmission",
+        "Engine",
+        "FuelType",
+        "Drivetrain",
+        "Features",
+        "Images",
+    ]
+    second = [
+        "VIN",
+        "StockNumber",
+        "Make",
+        "Model",
+        "Year",
+        "Trim",
+        "Color",
+        "InteriorColor",
+        "Mileage",
+        "MSRP",
+        "Body",
+        "Transmission",
+        "Engine",
+        "Fuel",
+        "DriveType",
+        "Features",
+        "Images",
+    ]
+    cells = (
+        "S{0} Zeta Eagle 2023 SE Blue Black 1200 30500 Sedan Automatic V6 Gasoline AWD"
+        " Heated-Seats,Sunroof https://x.example/1.jpg,https://x.example/2.jpg"
+    )
+    for number, header in enumerate((first, second), start=1):
+        line = [vin(number), *cells.format(number).split()]
+        file = given(place, ("\t".join(header) + "\n" + "\t".join(line) + "\n").encode())
+        done = command(place, "import", file, "--feed", "lot", "--json")
+        assert json.loads(done.stdout)["counts"]["added"] == 1, done.stdout
+
+    for stored in await ask("SELECT * FROM vehicles ORDER BY stock_number"):
+        assert (stored["make"], stored["model"], stored["year"]) == ("Zeta", "Eagle", 2023)
+        assert (stored["trim"], stored["exterior_color"]) == ("SE", "Blue")
+        assert (stored["interior_color"], stored["mileage"]) == ("Black", 1200)
+        assert (stored["price"], stored["body_style"]) == (30500, "Sedan")
+        assert (stored["transmission"], stored["engine"]) == ("Automatic", "V6")
+        assert (stored["fuel_type"], stored["drivetrain"]) == ("Gasoline", "AWD")
+        assert json.loads(stored["features"]) == ["Heated-Seats", "Sunroof"]
+        assert len(json.loads(stored["images"])) == 2
+        assert (stored["status"], stored["is_active"]) == ("active", True)
+
+
+async def test_columns_that_nobody_knows_are_kept(place, ask):
+    text = HEADER + "\tMoon Phase\n" + row(1) + "\tfull\n"
+    command(place, "import", given(place, text.encode()), "--feed", "lot")
+
+    (kept,) = await ask("SELECT extras FROM ingest.vehicle_extras")
+    assert json.loads(kept["extras"]) == {"Moon Phase": "full"}
