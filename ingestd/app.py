@@ -248,8 +248,19 @@ class Round:
 
     async def _store(self, stack: contextlib.AsyncExitStack, stop: asyncio.Event) -> Store | None:
         """Open the store; a database that is away is waited for, until told to stop."""
+        said = False
 
         async def opened() -> Store:
+            nonlocal said
+            try:
+                return await connected()
+            except TryAgain as error:
+                if not said:
+                    _LOG.warning("database.waiting", message=f"waiting for the database: {error}")
+                said = True
+                raise
+
+        async def connected() -> Store:
             store = await stack.enter_async_context(opened_store(self._config, self._url))
             await store.target()
             return store

@@ -11,10 +11,10 @@ Rules:
 """
 
 import asyncio
+import ctypes
 import os
+import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
 import structlog
 from watchfiles import awatch
@@ -22,11 +22,11 @@ from watchfiles import awatch
 from ingestd.config import Folder
 from ingestd.errors import Misconfigured, TryAgain
 from ingestd.model import Delivery, Outcome, Paper
+from ingestd.sources import mounts
 from ingestd.sources.claims import Handing
 from ingestd.sources.durable import in_thread, try_again
 from ingestd.sources.filing import file_away
 from ingestd.sources.ground import INCOMING, Ground, prepare
-from ingestd.sources.mounts import file_system, is_remote
 from ingestd.sources.rounds import SLOW_TICK, Clock, Rounds, Take
 from ingestd.sources.spool import Spool
 
@@ -59,14 +59,14 @@ class FolderSource:
             TryAgain: a folder vanished, was replaced or is closed to us; the disk is full.
         """
         with await self._enter() as ground:
-            kind = await in_thread(_file_system_of, ground.path(INCOMING))
-            exact, wanted = not is_remote(kind), self._config.watch
+            magic = await in_thread(_magic_of, ground.path(INCOMING))
+            exact, wanted = not mounts.is_remote(magic), self._config.watch
             notify = wanted == "notify" or (wanted == "auto" and exact)
             _log.info(
                 "folder.watching",
                 source=self.name,
                 path=ground.root,
-                file_system=kind,
+                file_system=mounts.name(magic),
                 by="notify" if notify else "poll",
                 lease_test=exact,
             )
@@ -98,12 +98,18 @@ class FolderSource:
             _log.warning("file.gone", source=self.name, path=filed.path, delivery=delivery.id)
 
 
-def _file_system_of(path: str) -> str | None:
-    """Give the type of the file system that holds ``path``; None where it can not be told."""
-    with suppress(OSError):
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-        return file_system(mounts, os.path.realpath(path))
-    return None
+def _magic_of(path: str) -> int | None:
+    """Give the number by which statfs(2) names a file system; None where it can not be told.
+
+    Only Linux has ``f_type`` as the first word of the answer; Python offers no way to it.
+    """
+    if sys.platform != "linux":
+        return None
+    answer = ctypes.create_string_buffer(256)  # struct statfs has 120 bytes at most
+    if ctypes.CDLL(None).statfs(os.fsencode(path), answer) != 0:
+        return None
+    word = int.from_bytes(answer.raw[: ctypes.sizeof(ctypes.c_long)], sys.byteorder)
+    return word & 0xFFFFFFFF
 
 
 async def _listened(rounds: Rounds) -> None:

@@ -1,0 +1,53 @@
+"""The pages that are made from the code say what the code says."""
+
+import re
+from pathlib import Path
+
+from ingestd.feed.aliases import ALIASES
+from ingestd.model import FIELDS
+
+ROOT = Path(__file__).parents[2]
+COLUMNS = ROOT / "docs" / "columns.md"
+
+HEAD = """\
+# Columns: which headers fill which field
+
+A header matches when its letters and digits, without regard to case, are one of these names:
+`Stock #`, `stock` and `STOCK` are the same; `VIN Leads` and `Unit Cost` match nothing. The first
+name whose cell is usable wins, row by row. A feed adds its own names, which come first, under
+`[feed.columns]`, and keeps headers out by `exclude`. What matches nothing is kept beside the
+vehicle (`ingest.vehicle_extras`).
+
+Some headers mean different things in different files and are judged by their values: `Type`
+(body style, or new/used), `Condition`, `Status`, `Photos` (addresses, or a count), `Series`.
+`Price` falls back to `MSRP` only where a file has no other price column; list and retail prices,
+cost, invoice and book values are never taken for the price unless they are configured.
+
+| field | names, strongest first |
+|---|---|
+"""
+
+
+def page() -> str:
+    rows = (f"| `{field}` | {', '.join(ALIASES.get(field, ()))} |\n" for field in FIELDS)
+    return HEAD + "".join(rows)
+
+
+def test_the_page_of_columns_names_every_alias():
+    assert COLUMNS.read_text() == page()
+
+
+def test_every_link_in_the_documents_leads_somewhere():
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for link in re.findall(r"\]\(([^)#]+)", document.read_text()):
+            assert link.startswith("https://") or (document.parent / link).exists(), (
+                f"{document.name}: {link}"
+            )
+
+
+def test_every_command_of_the_readme_exists():
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+
+    for target in set(re.findall(r"`?make (\w+)", readme)):
+        assert f"\n{target}:" in makefile, target
