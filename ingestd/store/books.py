@@ -11,6 +11,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from ingestd.model import Arrival, Counts, Delivery, FileReading, Finding, Outcome, Report, State
+from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
 
 #: Rejections that a report carries; all of them are in the ledger.
@@ -56,11 +57,6 @@ FROM ingest.imports i
 LEFT JOIN ingest.feeds f ON f.feed = i.feed AND f.dealership_id = i.dealership_id
 WHERE i.feed IS NOT NULL
 ORDER BY i.feed, i.dealership_id, i.id DESC"""
-
-
-def presentable(text: str) -> str:
-    """Free text from outside of NUL and lone surrogates, which PostgreSQL refuses."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 async def write_report(connection: Connection, report: Report) -> int:

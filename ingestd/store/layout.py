@@ -38,7 +38,7 @@ class CatalogueColumn:
     name: str
     type: str
     sql_type: str
-    not_null: bool
+    not_null: bool = False
     max_length: int | None = None
     default: str | None = None
     identity: bool = False

@@ -14,6 +14,7 @@ from ingestd.config import Feed, did_you_mean
 from ingestd.errors import Fault, Misconfigured
 from ingestd.model import Arrival, Dealership, Delivery, File, Known, Outcome, Report, worst
 from ingestd.store import books
+from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
 
 #: A source's lease; the daemon renews it every 15 seconds.
@@ -135,14 +136,14 @@ class Ledger:
                 arrival.source,
                 arrival.kind,
                 arrival.key,
-                books.presentable(arrival.name),
+                presentable(arrival.name),
                 arrival.sha256,
                 arrival.size,
                 arrival.first_seen,
                 arrival.hint,
                 arrival.lane,
                 arrival.refused,
-                books.presentable(arrival.message),
+                presentable(arrival.message),
             )
             if row is None:
                 row = await connection.fetchrow(_BY_KEY, arrival.source, arrival.key)

@@ -19,7 +19,6 @@ from datetime import datetime
 from ingestd.config import Feed
 from ingestd.errors import Clash, ReadFailed, TryAgain
 from ingestd.model import (
-    Counts,
     Delivery,
     File,
     FileReading,
@@ -30,9 +29,9 @@ from ingestd.model import (
     ReadJob,
     Report,
 )
-from ingestd.store import books, guard
+from ingestd.store import account, books, guard
 from ingestd.store.layout import Layout
-from ingestd.store.pool import Connection, Pool, Row
+from ingestd.store.pool import Connection, Pool
 from ingestd.store.statements import Statements, build
 
 #: From here on a load plans its statements for its own size, on fresh statistics.
@@ -67,17 +66,6 @@ class Task:
     job: ReadJob
     reading: Reading
     dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Tally:
-    """What became of one file's lines."""
-
-    counts: Counts
-    unread: int = 0
-    deactivated: int = 0
-    reactivated: int = 0
-    extras: int = 0
 
 
 class _DryRun(Exception):
@@ -139,7 +127,7 @@ class _Load:
             if guard.is_older(task.delivery, latest):
                 return await self._supersede(latest, now)
         finished = await self._stage()
-        tallies = await self._apply(finished) if _any_read(finished) else {}
+        tallies = await self._apply(finished) if account.any_read(finished) else {}
         return await self._record(finished, tallies, now)
 
     # The books, before.
@@ -198,7 +186,7 @@ class _Load:
 
     # The merge.
 
-    async def _apply(self, finished: Finished) -> dict[int, _Tally]:
+    async def _apply(self, finished: Finished) -> dict[int, account.Tally]:
         unmatched = await self._decide(finished)
         connection, sql = self._connection, self._sql
         number = self._task.delivery.id
@@ -211,7 +199,7 @@ class _Load:
         extras = await connection.fetch(sql.extras)
         if unmatched:
             await connection.execute(sql.insert, self._dealership, number)
-        twins = await connection.fetch(sql.twins, self._dealership, number)
+        twins = await connection.fetch(sql.twins, self._dealership, number) if sql.twins else []
         await connection.execute(sql.on_again, self._dealership)
         if finished.identities:
             await connection.execute(sql.junk, self._dealership)
@@ -230,7 +218,7 @@ class _Load:
         if large:
             await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
             await connection.execute(sql.analyze_stage)
-        await connection.execute(sql.decide, self._dealership, *_decided(finished))
+        await connection.execute(sql.decide, self._dealership, *account.decided(finished))
         if large:
             await connection.execute(sql.analyze_fate)
         survey = await connection.fetchrow(sql.survey)
@@ -251,19 +239,21 @@ class _Load:
         for statement in sql.missing:
             touched += _rows(await connection.execute(statement))
         if touched:
-            await connection.execute(sql.name_columns, *_headers(finished))
+            await connection.execute(sql.name_columns, *account.headers(finished))
 
     async def _tallies(
         self, finished: Finished, besides: Mapping[int, tuple[int, int]]
-    ) -> dict[int, _Tally]:
+    ) -> dict[int, account.Tally]:
         """Count each file's lines; ``besides`` are its twins switched off and extras kept."""
-        rows = {row["file_no"]: row for row in await self._connection.fetch(self._sql.count)}
+        counted = await self._connection.fetch(self._sql.count)
+        rows = {row["file_no"]: dict(row) for row in counted}
         if rows.keys() - {reading.file for reading in finished.files if not reading.reason}:
             raise ReadFailed("the reader sent rows of a file that it refused or did not name")
         tallies = {}
         for reading in finished.files:
             if reading.reason is None:
-                tally = _tally(reading, rows.get(reading.file), besides.get(reading.file, (0, 0)))
+                besides_it = besides.get(reading.file, (0, 0))
+                tally = account.tally(reading, rows.get(reading.file), besides_it)
                 fault = guard.imbalance(reading, tally.counts, tally.unread)
                 if fault is not None:
                     raise ReadFailed(f"{reading.name}: nothing was loaded: {fault}")
@@ -273,7 +263,7 @@ class _Load:
     # The books, after.
 
     async def _record(
-        self, finished: Finished, tallies: dict[int, _Tally], now: datetime
+        self, finished: Finished, tallies: dict[int, account.Tally], now: datetime
     ) -> tuple[Report, ...]:
         files = {file.index: file for file in self._task.job.files}
         found = await self._findings() if tallies else {}
@@ -281,7 +271,7 @@ class _Load:
         for reading in finished.files:
             report = self._report(files[reading.file], reading, now)
             tally = tallies.get(reading.file)
-            reports.append(_outcome(report, reading, tally, found.get(reading.file, ())))
+            reports.append(account.outcome(report, reading, tally, found.get(reading.file, ())))
         seconds = time.monotonic() - self._began
         timed = [replace(report, seconds=seconds) for report in reports]
         if self._task.dry_run:
@@ -334,81 +324,6 @@ class _Load:
             started_at=now,
             seconds=time.monotonic() - self._began,
         )
-
-
-def _any_read(finished: Finished) -> bool:
-    return any(reading.reason is None for reading in finished.files)
-
-
-def _decided(finished: Finished) -> tuple[list[object], ...]:
-    """Give the reader's decisions as arrays: keep masks, duplicates, identities."""
-    files, duplicates, identities = finished.files, finished.duplicates, finished.identities
-    return (
-        [reading.file for reading in files],
-        [reading.keep for reading in files],
-        [duplicate.file for duplicate in duplicates],
-        [duplicate.line for duplicate in duplicates],
-        [identity.file for identity in identities],
-        [identity.line for identity in identities],
-        [identity.vin for identity in identities],
-        [identity.stock_number for identity in identities],
-        [identity.make for identity in identities],
-        [identity.model for identity in identities],
-        [identity.year for identity in identities],
-    )
-
-
-def _headers(finished: Finished) -> tuple[list[int], list[str], list[str]]:
-    """Give (file, field, the sender's first header for it) as arrays."""
-    named = [
-        (reading.file, field, headers[0])
-        for reading in finished.files
-        for field, headers in reading.mapping.items()
-        if headers
-    ]
-    return (
-        [file for file, _, _ in named],
-        [field for _, field, _ in named],
-        [books.presentable(header) for _, _, header in named],
-    )
-
-
-def _tally(reading: FileReading, row: Row | None, besides: tuple[int, int]) -> _Tally:
-    counts = Counts(header=reading.header, blank=reading.blank)
-    if row is None:  # not one row of it came
-        return _Tally(counts)
-    counts = replace(
-        counts,
-        added=row["added"],
-        updated=row["updated"],
-        unchanged=row["matched"] - row["updated"],
-        duplicate=row["duplicate"],
-        rejected=row["rejected"],
-    )
-    twins, extras = besides
-    return _Tally(counts, row["unread"], row["deactivated"] + twins, row["reactivated"], extras)
-
-
-def _outcome(
-    report: Report,
-    reading: FileReading,
-    tally: _Tally | None,
-    found: tuple[Finding, ...],
-) -> Report:
-    if tally is None:
-        return replace(report, reason=reading.reason, message=reading.message)
-    counts = tally.counts
-    wrote = counts.added or counts.updated or tally.deactivated or tally.extras
-    return replace(
-        report,
-        outcome=Outcome.IMPORTED if wrote else Outcome.UNCHANGED,
-        lines=reading.lines,
-        counts=counts,
-        rejections=found,
-        deactivated=tally.deactivated,
-        reactivated=tally.reactivated,
-        message=reading.message,
-    )
 
 
 def _rows(tag: str) -> int:

@@ -142,6 +142,7 @@ async def open_pool(database: Database, url: str) -> Pool:
             timeout=database.connect_timeout,
             command_timeout=database.statement_timeout + _GRACE,
             statement_cache_size=0 if pooled else 200,
+            max_cacheable_statement_size=0,  # no limit: ours are long, and few
             max_inactive_connection_lifetime=120.0,
             server_settings={} if pooled else {**_SESSION, "temp_buffers": _TEMP_BUFFERS},
             connect=_connect,

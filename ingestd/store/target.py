@@ -14,7 +14,7 @@ from ingestd.store.layout import (
     parse_profile,
 )
 from ingestd.store.pool import Connection, Pool
-from ingestd.store.statements import qualified
+from ingestd.store.sql import qualified
 
 _COLUMNS = """
 SELECT a.attname AS name, t.typname AS type,

@@ -131,13 +131,15 @@ def _line(
         )
         head = [file, line, None, sum(kept), None, None, None, extras]
         fields = row
-    values = [*head, *(fields.get(column.field) for column in target.columns)]
-    return "\t".join(map(_cell, values)) + "\n"
+    values = [_cell(fields.get(column.field), column.type) for column in target.columns]
+    return "\t".join([*map(_cell, head), *values]) + "\n"
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, kind: str = "text") -> str:
     if value is None:
         return "\\N"
+    if kind == "text[]":
+        return ("{" + ",".join(map(json.dumps, value)) + "}").translate(_ESCAPES)
     if isinstance(value, list | Mapping):
         return json.dumps(value).translate(_ESCAPES)
     return str(value).translate(_ESCAPES)

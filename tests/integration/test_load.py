@@ -3,13 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
 
 from ingestd.errors import Clash, Misconfigured, ReadFailed, TryAgain
 from ingestd.model import FIELDS, Duplicate, File, Finished, Identity, Outcome
+from ingestd.store.target import profiles
 from tests.integration.lot import (
     Lot,
     Rejected,
@@ -476,3 +480,118 @@ async def test_order_is_by_first_sight_and_not_by_when_it_was_taken(lot):
     await lot.load(car(1, price="11000"), delivery=await lot.deliver(first_seen=now))
     early = await lot.deliver(first_seen=now - timedelta(days=1))
     assert (await lot.load(car(1), delivery=early)).outcome is Outcome.SUPERSEDED
+
+
+@pytest.fixture
+def another_platform(monkeypatch) -> None:
+    """A profile of a table with other types and words, and without is_active."""
+    (ours,) = profiles()
+    theirs = replace(
+        ours,
+        name="theirs",
+        types={"features": "_text"},
+        status={"active": "Available", "pending": "Pending", "sold": "Sold"},
+        own={**ours.own, "active": ""},
+        columns={field: name for field, name in ours.columns.items() if field != "doors"},
+    )
+    monkeypatch.setattr("ingestd.store.target.profiles", lambda: (theirs,))
+
+
+@pytest.mark.usefixtures("another_platform")
+async def test_a_table_of_other_types_is_filled_as_well(lot, admin):
+    await admin.execute(
+        """
+        CREATE TYPE vehicle_status AS ENUM ('Available', 'Pending', 'Sold');
+        ALTER TABLE vehicles DROP CONSTRAINT vehicles_features_is_array,
+          DROP CONSTRAINT vehicles_images_is_array,
+          ALTER features TYPE text[] USING NULL, ALTER images TYPE json USING NULL,
+          ALTER trim TYPE varchar(9), ALTER trim SET DEFAULT 'Base', ALTER status DROP DEFAULT,
+          ALTER status TYPE vehicle_status USING NULL, ALTER id DROP DEFAULT,
+          ALTER updated_at TYPE timestamptz, ALTER updated_at DROP DEFAULT;
+        DROP SEQUENCE vehicles_id_seq;
+        ALTER TABLE vehicles ALTER id ADD GENERATED ALWAYS AS IDENTITY;
+        GRANT USAGE ON SEQUENCE vehicles_id_seq TO ingestd;
+        """
+    )
+    row = car(1, images=["https://a.example/1"], features=['a "b"', "c,d"], status=None)
+    assert counts(await lot.load(row)) == {"added": 1}
+    stored = await lot.sole()
+    assert stored["features"] == ['a "b"', "c,d"]
+    assert (stored["status"], stored["trim"]) == ("Available", "Base")
+    assert counts(await lot.load(row)) == {"unchanged": 1}
+    assert counts(await lot.load({**row, "status": "Sold", "images": []})) == {"updated": 1}
+    assert counts(await lot.load({**row, "status": "Sold", "images": []})) == {"unchanged": 1}
+    assert (await lot.sole())["status"] == "Sold"
+    assert (await lot.load({**row, "trim": "LX"})).reactivated == 1
+    twin = {"stock_number": "S1", "status": "Available", "updated_at": await lot.store.now()}
+    await lot.store_vehicle(**twin)
+    assert (await lot.load(row)).deactivated == 1
+
+
+class Cutter:
+    """Stands between the store and its server, and swallows the answer to a COMMIT."""
+
+    def __init__(self, url: str) -> None:
+        self.parts = urlsplit(url)
+        self.armed = False
+
+    async def __aenter__(self) -> str:
+        self.server = await asyncio.start_server(self._link, "127.0.0.1", 0)
+        port = self.server.sockets[0].getsockname()[1]
+        login = self.parts.netloc.rpartition("@")[0]
+        return f"postgresql://{login}@127.0.0.1:{port}{self.parts.path}"
+
+    async def __aexit__(self, *_: object) -> None:
+        self.server.close()
+        await self.server.wait_closed()
+
+    async def _upstream(self):
+        query = {key: value[-1] for key, value in parse_qs(self.parts.query).items()}
+        host, port = query.get("host"), query.get("port") or self.parts.port or 5432
+        if host and host.startswith("/"):
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(self.parts.hostname, self.parts.port)
+
+    async def _link(self, reader, writer) -> None:
+        from_server, to_server = await self._upstream()
+        cut = asyncio.Event()
+
+        async def up() -> None:
+            while data := await reader.read(65536):
+                if self.armed and b"COMMIT;" in data:
+                    cut.set()
+                to_server.write(data)
+            to_server.close()
+
+        async def down() -> None:
+            while data := await from_server.read(65536):
+                if cut.is_set():  # the server has committed: its answer goes no further
+                    break
+                writer.write(data)
+            writer.close()
+            to_server.close()
+
+        with suppress(ConnectionError):
+            await asyncio.gather(up(), down())
+
+
+async def test_a_commit_whose_answer_is_lost_is_found_in_the_ledger(database, admin):
+    cutter = Cutter(database.ingestd_url)
+    async with cutter as url, opened(url) as store:
+        lot = await add_lot(store, admin, "North")
+        delivery = await lot.deliver()
+        sheet = Sheet([car(1)])
+
+        async def play(target):
+            cutter.armed = True
+            yield sheet.encode(target, 0)
+            yield Finished((sheet.reading(0),))
+
+        with pytest.raises(TryAgain):
+            await lot.load_all(delivery, [sheet], play)
+        cutter.armed = False
+        before = await lot.versions()
+        report = await lot.load(car(1, price="1"), delivery=delivery)
+        assert counts(report) == {"added": 1}
+        assert await lot.versions() == before
+        assert len(before) == 1

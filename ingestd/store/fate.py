@@ -1,0 +1,175 @@
+"""PURE  The SQL that settles what every line is: duplicate, rejected, a stored vehicle, a new one.
+
+The reader has decided what one file can show; what only the stored vehicles can show is
+decided here.  Nothing outside the temporary tables is written.
+
+Reasons given here: ambiguous_stock_number, vin_of_other_dealership, make_missing,
+model_missing, year_missing, and ``<field>_missing`` for what else the table requires.
+"""
+
+from ingestd.store.sql import BLANKS, IDENTITY, SAME_LINE, Names, ident
+
+_IDENTITY_BITS = 31  # FIELDS begins with the five
+
+SURVEY = """
+SELECT count(*) FILTER (WHERE outcome IS NULL) AS vehicles,
+       count(*) FILTER (WHERE outcome IS NULL AND respell) AS respelt,
+       count(*) FILTER (WHERE outcome IS NULL AND vehicle_id IS NULL) AS unmatched,
+       count(vin) FILTER (WHERE outcome IS NULL AND vehicle_id IS NULL) AS vins,
+       count(DISTINCT vin COLLATE "C") FILTER (WHERE outcome IS NULL AND vehicle_id IS NULL)
+         AS distinct_vins
+FROM pg_temp.ingestd_fate"""
+
+NAME_COLUMNS = """
+UPDATE pg_temp.ingestd_fate f SET column_name = h.header
+FROM unnest($1::int[], $2::text[], $3::text[]) AS h(file_no, field, header)
+WHERE f.file_no = h.file_no AND f.field = h.field"""
+
+COUNT = """
+SELECT f.file_no, count(*) AS staged,
+       count(*) FILTER (WHERE f.outcome IS NULL AND f.vehicle_id IS NULL) AS added,
+       count(*) FILTER (WHERE f.outcome IS NULL AND f.vehicle_id IS NOT NULL) AS matched,
+       count(*) FILTER (WHERE f.outcome = 'duplicate') AS duplicate,
+       count(*) FILTER (WHERE f.outcome = 'rejected') AS rejected,
+       count(*) FILTER (WHERE f.outcome = 'rejected' AND f.field IS NULL) AS unread,
+       coalesce(min(c.updated), 0) AS updated,
+       coalesce(min(c.deactivated), 0) AS deactivated,
+       coalesce(min(c.reactivated), 0) AS reactivated
+FROM pg_temp.ingestd_fate f
+LEFT JOIN (SELECT file_no, count(*) AS updated,
+                  count(*) FILTER (WHERE was_on AND NOT now_on) AS deactivated,
+                  count(*) FILTER (WHERE now_on AND NOT was_on) AS reactivated
+           FROM pg_temp.ingestd_changed GROUP BY file_no) c ON c.file_no = f.file_no
+GROUP BY f.file_no"""
+
+FINDINGS = """
+SELECT file_no, line, column_name, reason, value FROM (
+  SELECT file_no, line, column_name, reason, value,
+         row_number() OVER (PARTITION BY file_no ORDER BY line) AS place
+  FROM pg_temp.ingestd_fate WHERE outcome = 'rejected') r
+WHERE place <= $1 ORDER BY file_no, line"""
+
+
+class Fate(Names):
+    """The statements that decide, for one layout."""
+
+    def decide(self) -> str:
+        """Fill ``f``: the reader's own decisions, and every VIN looked up at the dealership."""
+        final = ", ".join(
+            f"CASE WHEN i.line IS NULL THEN {self.staged(field)} ELSE i.{field} END AS {field}"
+            for field in ("make", "model", "year")
+        )
+        normal = (
+            "nullif(upper(btrim(CASE WHEN i.line IS NULL THEN {} ELSE i.{} END, {})), '') AS {}"
+        )
+        vin = normal.format(self.staged("vin"), "vin", BLANKS, "vin")
+        stock = normal.format(self.staged("stock_number"), "stock_number", BLANKS, "stock_number")
+        stock = stock.replace("upper(btrim(", "(btrim(")
+        return f"""
+INSERT INTO pg_temp.ingestd_fate (file_no, line, keep, vin, stock_number, make, model, year,
+  outcome, reason, column_name, value, vehicle_id, respell)
+SELECT r.file_no, r.line, r.keep, r.vin, r.stock_number, r.make, r.model, r.year,
+       r.outcome, r.reason, r.column_name, r.value, m.id, m.spelt <> r.vin
+FROM (
+  SELECT s.file_no, s.line, (s.keep | k.keep) & ~{_IDENTITY_BITS}::bigint AS keep,
+         {vin}, {stock}, {final},
+         CASE WHEN s.reason IS NOT NULL THEN 'rejected'
+              WHEN t.line IS NOT NULL THEN 'duplicate' END AS outcome,
+         s.reason, s.column_name, s.value
+  FROM pg_temp.{self.stage} s
+  LEFT JOIN unnest($2::int[], $3::bigint[]) AS k(file_no, keep) ON k.file_no = s.file_no
+  LEFT JOIN unnest($4::int[], $5::int[]) AS t(file_no, line)
+         ON t.file_no = s.file_no AND t.line = s.line
+  LEFT JOIN unnest($6::int[], $7::int[], $8::text[], $9::text[], $10::text[], $11::text[],
+                   $12::int[]) AS i(file_no, line, vin, stock_number, make, model, year)
+         ON i.file_no = s.file_no AND i.line = s.line
+) r
+LEFT JOIN (
+  SELECT DISTINCT ON (vin COLLATE "C") vin, spelt, id
+  FROM (SELECT {self.stored_vin()} AS vin, {self.stored("vin")} AS spelt, {self.id} AS id,
+               {self.is_on()} AS is_on
+        FROM {self.vehicles} v WHERE {self.dealership} = $1) x
+  WHERE vin IS NOT NULL ORDER BY vin COLLATE "C", is_on DESC, id DESC
+) m ON m.vin = r.vin"""
+
+    def respell(self) -> str:
+        """A stored VIN takes the normal form unless another row has that already."""
+        within = ""
+        if self.layout.target.vin_key == "dealership_vin":
+            name = ident(self.layout.dealership)
+            within = f" AND o.{name} = v.{name}"
+        return f"""
+UPDATE pg_temp.ingestd_fate f SET keep = f.keep | 1
+FROM {self.vehicles} v
+WHERE f.respell AND f.outcome IS NULL AND {self.id} = f.vehicle_id
+  AND EXISTS (SELECT FROM {self.vehicles} o WHERE {self.stored("vin", "o")} = f.vin
+              AND o.{ident(self.layout.id)} <> {self.id}{within})"""
+
+    def foreign_vins(self) -> tuple[str, ...]:
+        """Where VINs are unique for all: both spellings in use are looked up by the key."""
+        if self.layout.target.vin_key != "vin":
+            return ()
+        text = """
+UPDATE pg_temp.ingestd_fate f
+SET outcome = 'rejected', reason = 'vin_of_other_dealership', field = 'vin', value = f.vin
+FROM {} v WHERE f.outcome IS NULL AND f.vehicle_id IS NULL AND f.vin IS NOT NULL
+  AND {} = {} AND {} <> $1"""
+        vin = self.stored("vin")
+        return tuple(
+            text.format(self.vehicles, vin, spelling, self.dealership)
+            for spelling in ("f.vin", "lower(f.vin)")
+        )
+
+    def match_stock(self) -> str:
+        """By stock number: the one candidate, where the row or the vehicle has no VIN.
+
+        Two candidates for a row are ambiguous.  Two rows for one vehicle: those with a
+        VIN are cars of their own, those without are ambiguous.
+        """
+        return f"""
+WITH found AS (
+  SELECT w.file_no, w.line, w.vin, {self.id} AS id, {self.is_on()} AS is_on
+  FROM pg_temp.ingestd_fate w
+  JOIN {self.vehicles} v ON {self.stored_stock()} = w.stock_number
+  LEFT JOIN ingest.deactivations d ON d.vehicle_id = {self.id}
+  WHERE {self.dealership} = $1 AND w.outcome IS NULL AND w.vehicle_id IS NULL
+    AND w.stock_number IS NOT NULL
+    AND (w.vin IS NULL OR {self.stored_vin()} IS NULL)
+    AND {self.same_car()}
+    AND ({self.is_on()} OR d.at > now() - interval '30 days')
+    AND NOT EXISTS (SELECT FROM pg_temp.ingestd_fate t
+                    WHERE t.vehicle_id = {self.id} AND t.outcome IS NULL)
+), best AS (
+  SELECT found.*, bool_or(is_on) OVER (PARTITION BY file_no, line) AS any_on FROM found
+), picked AS (
+  SELECT best.*, count(*) OVER (PARTITION BY file_no, line) AS candidates
+  FROM best WHERE is_on = any_on
+), judged AS (
+  SELECT file_no, line, min(id) AS id, min(candidates) > 1 AS torn, max(claims) > 1 AS shared
+  FROM (SELECT picked.*, count(*) OVER (PARTITION BY id) AS claims FROM picked) p
+  GROUP BY file_no, line
+)
+UPDATE pg_temp.ingestd_fate f SET
+  vehicle_id = CASE WHEN NOT j.torn AND NOT j.shared THEN j.id END,
+  outcome = CASE WHEN j.torn OR (j.shared AND f.vin IS NULL) THEN 'rejected' END,
+  reason = CASE WHEN j.torn OR (j.shared AND f.vin IS NULL) THEN 'ambiguous_stock_number' END,
+  field = CASE WHEN j.torn OR (j.shared AND f.vin IS NULL) THEN 'stock_number' END,
+  value = CASE WHEN j.torn OR (j.shared AND f.vin IS NULL) THEN f.stock_number END
+FROM judged j WHERE j.file_no = f.file_no AND j.line = f.line"""
+
+    def missing(self) -> tuple[str, ...]:
+        """A vehicle to be inserted needs make, model, year and all that the table requires."""
+        required = [slot.column.field for slot in self.layout.slots if slot.column.required]
+        fields = dict.fromkeys(("make", "model", "year", *required))
+        return tuple(self._missing(field) for field in fields if self.layout.slot(field))
+
+    def _missing(self, field: str) -> str:
+        head = f"""
+UPDATE pg_temp.ingestd_fate f
+SET outcome = 'rejected', reason = '{field}_missing', field = '{field}', value = ''"""
+        new = "f.outcome IS NULL AND f.vehicle_id IS NULL"
+        if field in IDENTITY:
+            return f"{head} WHERE {new} AND f.{field} IS NULL"
+        return (
+            f"{head} FROM pg_temp.{self.stage} s WHERE {SAME_LINE} AND {new} AND s.{field} IS NULL"
+        )

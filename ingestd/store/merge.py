@@ -1,0 +1,221 @@
+"""PURE  The SQL that makes the table agree with the rows whose fate is decided.
+
+Rules:
+  * Nothing is written to a row of the table that would not change it, and no lock is taken.
+  * Rows are locked in the order of their ids.
+  * A column's first value is what the same row would leave in place the next time.
+"""
+
+from ingestd.model import FIELDS
+from ingestd.store.layout import Slot
+from ingestd.store.sql import IDENTITY, SAME_LINE, Names, ident, literal
+
+KEEP_FINDINGS = """
+INSERT INTO ingest.rejections (import_id, line, column_name, reason, value)
+SELECT i.id, f.line, f.column_name, f.reason, coalesce(f.value, '')
+FROM pg_temp.ingestd_fate f
+JOIN unnest($1::int[], $2::bigint[]) AS i(file_no, id) ON i.file_no = f.file_no
+WHERE f.outcome = 'rejected'"""
+
+OFF = """
+INSERT INTO ingest.deactivations AS d (vehicle_id, dealership_id, delivery_id, reason, at)
+SELECT c.vehicle_id, $1, $2, 'sold', now() FROM pg_temp.ingestd_changed c
+WHERE c.was_on AND NOT c.now_on
+ON CONFLICT (vehicle_id) DO UPDATE SET dealership_id = excluded.dealership_id,
+  delivery_id = excluded.delivery_id, reason = excluded.reason, at = excluded.at"""
+
+
+class Merge(Names):
+    """The statements that change the table, for one layout."""
+
+    def merged(self) -> list[tuple[str, str, str]]:
+        """Column, its new value for a match, and the condition that this differs."""
+        merged = []
+        for slot in self.layout.slots:
+            if slot.column.field != "status":
+                value = self._merged(slot)
+                merged.append((slot.column.name, value, self._differs(slot, value)))
+        return merged + self._state()
+
+    def _merged(self, slot: Slot) -> str:
+        field, stored = slot.column.field, self.stored(slot.column.field)
+        if field == "vin":
+            return f"CASE WHEN f.keep & 1 <> 0 THEN {stored} ELSE coalesce(f.vin, {stored}) END"
+        if field in IDENTITY:
+            return f"coalesce(f.{field}, {stored})"
+        staged = self.cast(slot, self.staged(field))
+        if slot.not_null:
+            return f"coalesce({staged}, {stored})"
+        bit = 1 << FIELDS.index(field)
+        return f"CASE WHEN f.keep & {bit} <> 0 THEN {stored} ELSE {staged} END"
+
+    def _differs(self, slot: Slot, value: str) -> str:
+        if slot.column.type == "json":  # has no equality of its own
+            return f"{self.stored(slot.column.field)}::jsonb IS DISTINCT FROM ({value})::jsonb"
+        return f"{self.stored(slot.column.field)} IS DISTINCT FROM {value}"
+
+    def _state(self) -> list[tuple[str, str, str]]:
+        """Status and is_active.  What a person switched off keeps both.
+
+        What ingestd switched off comes back with the row, unless that says sold; a row
+        without status leaves that of a vehicle on offer as it is.
+        """
+        state = []
+        slot = self.layout.slot("status")
+        if slot is not None:
+            stored = self.stored("status")
+            active = self.cast(slot, literal(self.layout.target.status_active))
+            value = (
+                f"CASE WHEN {self.by_a_person()} THEN {stored} "
+                f"WHEN s.status IS NOT NULL THEN {self.cast(slot, 's.status')} "
+                f"WHEN NOT {self.is_on()} THEN {active} ELSE {stored} END"
+            )
+            state.append((slot.column.name, value, f"{stored} IS DISTINCT FROM {value}"))
+        if self.layout.active:
+            stored = f"v.{ident(self.layout.active)}"
+            value = f"CASE WHEN {self.by_a_person()} THEN {stored} ELSE NOT {self.sold_now()} END"
+            state.append((self.layout.active, value, f"{stored} IS DISTINCT FROM {value}"))
+        return state
+
+    def lock_changed(self) -> str:
+        """Lock the matches that differ, and only those, and note them in ``c``."""
+        differs = "\n    OR ".join(condition for _, _, condition in self.merged())
+        return f"""
+INSERT INTO pg_temp.ingestd_changed (file_no, line, vehicle_id, was_on, now_on)
+SELECT f.file_no, f.line, {self.id}, {self.is_on()},
+       NOT {self.by_a_person()} AND NOT {self.sold_now()}
+FROM pg_temp.ingestd_fate f
+JOIN pg_temp.{self.stage} s ON {SAME_LINE}
+JOIN {self.vehicles} v ON {self.id} = f.vehicle_id
+LEFT JOIN ingest.deactivations d ON d.vehicle_id = f.vehicle_id
+WHERE f.outcome IS NULL AND {self.dealership} = $1 AND ({differs})
+ORDER BY {self.id} FOR NO KEY UPDATE OF v"""
+
+    def update(self) -> str:
+        """Bring what is in ``c`` to what the rows say."""
+        columns = [f"{ident(name)} = {value}" for name, value, _ in self.merged()]
+        if self.layout.updated:
+            name, now = self.layout.updated
+            columns.append(f"{ident(name)} = {now}")
+        assignments = ",\n  ".join(columns)
+        return f"""
+UPDATE {self.vehicles} v SET
+  {assignments}
+FROM pg_temp.ingestd_changed c
+JOIN pg_temp.ingestd_fate f ON f.file_no = c.file_no AND f.line = c.line
+JOIN pg_temp.{self.stage} s ON {SAME_LINE}
+LEFT JOIN ingest.deactivations d ON d.vehicle_id = c.vehicle_id
+WHERE {self.id} = c.vehicle_id AND {self.dealership} = $1"""
+
+    def insert(self) -> str:
+        """Ids are drawn in the order of the lines; the rest follows the stage, unsorted."""
+        values = {self.layout.id: "n.id", self.layout.dealership: "$1"}
+        values |= {slot.column.name: self._first(slot) for slot in self.layout.slots}
+        if self.layout.active:
+            values[self.layout.active] = f"NOT {self.sold_now()}"
+        values |= dict(self.layout.stamps)
+        names = ", ".join(ident(name) for name in values)
+        override = " OVERRIDING SYSTEM VALUE" if self.layout.id_is_identity else ""
+        return f"""
+WITH new AS MATERIALIZED (
+  SELECT {self.layout.next_id} AS id, o.* FROM (
+    SELECT file_no, line, keep, vin, stock_number, make, model, year FROM pg_temp.ingestd_fate
+    WHERE outcome IS NULL AND vehicle_id IS NULL ORDER BY file_no, line OFFSET 0) o
+), added AS (
+  INSERT INTO {self.vehicles} ({names}){override}
+  SELECT {", ".join(values.values())}
+  FROM pg_temp.{self.stage} s JOIN new n ON s.file_no = n.file_no AND s.line = n.line
+), extras AS (
+  INSERT INTO ingest.vehicle_extras AS e (vehicle_id, extras)
+  SELECT n.id, s.extras FROM pg_temp.{self.stage} s
+  JOIN new n ON s.file_no = n.file_no AND s.line = n.line WHERE s.extras IS NOT NULL
+  ON CONFLICT (vehicle_id) DO UPDATE SET extras = excluded.extras
+)
+INSERT INTO ingest.deactivations (vehicle_id, dealership_id, delivery_id, reason, at)
+SELECT n.id, $1, $2::bigint, 'sold', now() FROM pg_temp.{self.stage} s
+JOIN new n ON s.file_no = n.file_no AND s.line = n.line WHERE {self.sold_now()}
+ON CONFLICT (vehicle_id) DO NOTHING"""
+
+    def _first(self, slot: Slot) -> str:
+        """A column's first value.  It must equal what the same row would leave in place."""
+        field = slot.column.field
+        if field in IDENTITY:
+            return f"n.{field}"
+        staged = self.cast(slot, self.staged(field))
+        if field == "status":
+            active = self.cast(slot, literal(self.layout.target.status_active))
+            return f"coalesce({staged}, {active})"
+        if slot.default is None:
+            return staged
+        if slot.not_null:
+            return f"coalesce({staged}, {slot.default})"
+        bit = 1 << FIELDS.index(field)
+        return f"CASE WHEN n.keep & {bit} <> 0 THEN {slot.default} ELSE {staged} END"
+
+    def twins(self) -> str:
+        """Switch off a vehicle without VIN whose stock number a vehicle with VIN now bears.
+
+        Empty where the table cannot say so.
+        """
+        assignments = []
+        if self.layout.active:
+            assignments.append(f"{ident(self.layout.active)} = false")
+        elif slot := self.layout.slot("status"):
+            sold = self.cast(slot, literal(self.layout.target.status_sold))
+            assignments.append(f"{ident(slot.column.name)} = {sold}")
+        else:
+            return ""  # such a table cannot say that a vehicle is off
+        if self.layout.updated:
+            assignments.append(f"{ident(self.layout.updated[0])} = {self.layout.updated[1]}")
+        return f"""
+WITH twin AS MATERIALIZED (
+  SELECT {self.id} AS id, w.file_no FROM pg_temp.ingestd_fate w
+  JOIN {self.vehicles} v ON {self.stored_stock()} = w.stock_number
+  WHERE {self.dealership} = $1 AND {self.stored_vin()} IS NULL AND {self.is_on()}
+    AND w.outcome IS NULL AND w.vehicle_id IS NOT NULL AND w.vehicle_id <> {self.id}
+    AND w.vin IS NOT NULL AND {self.same_car()}
+    AND NOT EXISTS (SELECT FROM pg_temp.ingestd_fate t
+                    WHERE t.vehicle_id = {self.id} AND t.outcome IS NULL)
+  ORDER BY {self.id} FOR NO KEY UPDATE OF v
+), gone AS (
+  UPDATE {self.vehicles} v SET {", ".join(assignments)}
+  WHERE {self.id} IN (SELECT id FROM twin)
+), noted AS (
+  INSERT INTO ingest.deactivations (vehicle_id, dealership_id, delivery_id, reason, at)
+  SELECT DISTINCT id::bigint, $1::integer, $2::bigint, 'twin', now() FROM twin
+  ON CONFLICT (vehicle_id) DO UPDATE SET delivery_id = excluded.delivery_id,
+    reason = excluded.reason, at = excluded.at
+)
+SELECT file_no, count(DISTINCT id) AS twins FROM twin GROUP BY file_no"""
+
+    def extras(self) -> str:
+        """Keep the extra cells of matches where they are other than before."""
+        return f"""
+WITH fresh AS MATERIALIZED (
+  SELECT f.file_no, f.vehicle_id, s.extras FROM pg_temp.ingestd_fate f
+  JOIN pg_temp.{self.stage} s ON {SAME_LINE}
+  LEFT JOIN ingest.vehicle_extras x ON x.vehicle_id = f.vehicle_id
+  WHERE f.outcome IS NULL AND f.vehicle_id IS NOT NULL AND s.extras IS NOT NULL
+    AND x.extras IS DISTINCT FROM s.extras
+), kept AS (
+  INSERT INTO ingest.vehicle_extras AS e (vehicle_id, extras)
+  SELECT vehicle_id, extras FROM fresh ORDER BY vehicle_id
+  ON CONFLICT (vehicle_id) DO UPDATE SET extras = excluded.extras
+)
+SELECT file_no, count(*) AS extras FROM fresh GROUP BY file_no"""
+
+    def on_again(self) -> str:
+        """What is on offer was switched off by nobody: forget that ingestd once did."""
+        return f"""
+DELETE FROM ingest.deactivations d USING pg_temp.ingestd_fate f, {self.vehicles} v
+WHERE d.dealership_id = $1 AND f.vehicle_id = d.vehicle_id AND f.outcome IS NULL
+  AND {self.id} = d.vehicle_id AND {self.is_on()}"""
+
+    def junk(self) -> str:
+        """A VIN that the reader took away from a row identifies nothing at this dealership."""
+        return f"""
+INSERT INTO ingest.junk_vins (dealership_id, vin)
+SELECT DISTINCT $1::integer, {self.staged("vin")} FROM pg_temp.ingestd_fate f
+JOIN pg_temp.{self.stage} s ON {SAME_LINE}
+WHERE f.outcome IS NULL AND f.vin IS NULL AND {self.staged("vin")} IS NOT NULL
+ON CONFLICT DO NOTHING"""

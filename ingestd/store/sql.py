@@ -1,0 +1,115 @@
+"""PURE  Names and expressions that the statements of a load share, quoted for one layout.
+
+Aliases, the same in every statement:
+    s  the stage: one row for every record line, wide, insert only
+    f  the fate of every line: narrow, decided in ``fate`` (``w`` where it is looked up)
+    c  the vehicles found to differ, locked in the order of their ids
+    v  the vehicles table          d  what ingestd itself deactivated
+
+Rules:
+  * Identifiers come from a profile and the catalogue and are quoted; values are bound.
+  * The dealership is bound as $1, never read from the stage: a file cannot choose it.
+  * A line without ``outcome`` is a vehicle: new without ``vehicle_id``, else a match.
+"""
+
+from hashlib import blake2b
+
+from ingestd.store.layout import Layout, Slot
+
+#: Taken from the fate, where they are completed; all other fields from the stage.
+IDENTITY = ("vin", "stock_number", "make", "model", "year")
+BLANKS = r"E' \t\r\n'"
+SAME_LINE = "s.file_no = f.file_no AND s.line = f.line"
+
+#: Columns of the temporary table ``f``.  ``field``: the store's own rejection, by field name.
+FATE = """file_no integer, line integer, keep bigint, vin text, stock_number text, make text,
+    model text, year integer, outcome text, reason text, column_name text, value text,
+    field text, vehicle_id bigint, respell boolean"""
+
+#: Columns of the temporary table ``c``.
+CHANGED = "file_no integer, line integer, vehicle_id bigint, was_on boolean, now_on boolean"
+
+
+def ident(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(name: str) -> str:
+    """Quote ``schema.table``."""
+    return ".".join(ident(part) for part in name.split("."))
+
+
+def literal(text: str) -> str:
+    """Quote a string that comes from a profile."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class Names:
+    """A layout's names and the expressions made of them."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.vehicles = qualified(layout.table)
+        self.id = f"v.{ident(layout.id)}"
+        self.dealership = f"v.{ident(layout.dealership)}"
+        stage = ", ".join(f"{ident(name)} {kind}" for name, kind in layout.target.stage())
+        self.stage_table = stage
+        self.stage = "ingestd_stage_" + blake2b(stage.encode(), digest_size=6).hexdigest()
+
+    def stored(self, field: str, alias: str = "v") -> str:
+        """A field of the stored vehicle; a typed NULL where the table has no such column."""
+        slot = self.layout.slot(field)
+        if slot is None:
+            return "NULL::integer" if field == "year" else "NULL::text"
+        return f"{alias}.{ident(slot.column.name)}"
+
+    def staged(self, field: str) -> str:
+        """A field of the row; a typed NULL where the table has no such column."""
+        if self.layout.slot(field) is None:
+            return "NULL::integer" if field == "year" else "NULL::text"
+        return f"s.{ident(field)}"
+
+    def stored_vin(self, alias: str = "v") -> str:
+        """The stored VIN in normal form; '' is none."""
+        return f"nullif(upper(btrim({self.stored('vin', alias)}, {BLANKS})), '')"
+
+    def stored_stock(self) -> str:
+        """The stored stock number without blanks around it."""
+        return f"btrim({self.stored('stock_number')}, {BLANKS})"
+
+    def same_car(self) -> str:
+        """Whether row ``w`` and the stored vehicle agree in make, and in year but for one."""
+        make, year = self.stored("make"), self.stored("year")
+        return (
+            f"(w.make IS NULL OR {make} IS NULL OR {make} = '' OR lower(w.make) = lower({make}))"
+            f" AND (w.year IS NULL OR {year} IS NULL OR abs(w.year - {year}) <= 1)"
+        )
+
+    def is_on(self) -> str:
+        """Whether the stored vehicle is on offer: active, and not sold."""
+        sold = literal(self.layout.target.status_sold)
+        on = f"{self.stored('status')}::text IS DISTINCT FROM {sold}"
+        if self.layout.active:
+            on += f" AND v.{ident(self.layout.active)} IS NOT FALSE"
+        return f"({on})"
+
+    def by_a_person(self) -> str:
+        """Whether the stored vehicle is off, and not by ingestd."""
+        return f"(NOT {self.is_on()} AND d.vehicle_id IS NULL)"
+
+    def sold_now(self) -> str:
+        """Whether the row says that it is sold."""
+        sold = literal(self.layout.target.status_sold)
+        return f"(coalesce({self.staged('status')}, '') = {sold})"
+
+    @staticmethod
+    def cast(slot: Slot, value: str) -> str:
+        """Bring a staged value to the column's type, where the stage's is another.
+
+        Numbers take the column's scale, else they would differ from what was stored for
+        ever.  Text is never cast: that would cut it without a word.
+        """
+        if slot.sql_type == "text" or "char" in slot.sql_type:
+            return value
+        return f"{value}::{slot.sql_type}"

@@ -1,0 +1,60 @@
+from dataclasses import replace
+
+from ingestd.store.layout import CatalogueColumn
+from ingestd.store.sql import Names, ident, literal, qualified
+from tests.unit.tables import layout
+
+
+def test_identifiers_and_words_are_quoted():
+    assert ident('a"b') == '"a""b"'
+    assert qualified("public.Vehicles") == '"public"."Vehicles"'
+    assert literal("it's") == "'it''s'"
+
+
+def test_the_stage_is_named_after_its_columns():
+    ours = layout()
+    assert Names(ours).stage == Names(layout()).stage
+    shorter = replace(ours, target=replace(ours.target, columns=ours.target.columns[:5]))
+    assert Names(shorter).stage != Names(ours).stage
+
+
+def test_a_field_without_column_is_a_typed_null():
+    names = Names(layout(leave_out=("year", "stock_number")))
+    assert names.stored("year") == names.staged("year") == "NULL::integer"
+    assert names.stored("stock_number") == names.staged("stock_number") == "NULL::text"
+    assert (names.stored("make", "o"), names.staged("make")) == ('o."make"', 's."make"')
+
+
+def test_the_stored_vin_is_compared_in_normal_form():
+    assert Names(layout()).stored_vin().startswith('nullif(upper(btrim(v."vin",')
+
+
+def test_the_stored_stock_number_is_compared_without_blanks():
+    assert Names(layout()).stored_stock().startswith('btrim(v."stock_number",')
+
+
+def test_the_same_car_agrees_in_make_and_nearly_in_year():
+    assert 'abs(w.year - v."year") <= 1' in Names(layout()).same_car()
+
+
+def test_a_vehicle_is_on_offer_if_it_is_active_and_not_sold():
+    both = Names(layout()).is_on()
+    assert "IS DISTINCT FROM 'it''s sold'" in both
+    assert 'v."is_active" IS NOT FALSE' in both
+    assert "is_active" not in Names(layout(active="")).is_on()
+
+
+def test_off_and_not_by_ingestd_is_by_a_person():
+    assert Names(layout()).by_a_person().endswith("AND d.vehicle_id IS NULL)")
+
+
+def test_a_row_that_says_sold_is_told_by_the_profiles_word():
+    assert Names(layout()).sold_now() == "(coalesce(s.\"status\", '') = 'it''s sold')"
+
+
+def test_numbers_take_the_columns_scale_and_text_is_never_cut():
+    names = Names(layout(CatalogueColumn("trim", "varchar", "character varying(5)")))
+    slots = {slot.column.field: slot for slot in names.layout.slots}
+    assert names.cast(slots["price"], "x") == "x::numeric(12,2)"
+    assert names.cast(slots["trim"], "x") == "x"
+    assert names.cast(slots["make"], "x") == "x"
