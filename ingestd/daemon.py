@@ -106,6 +106,9 @@ class Store(Protocol):
         The attempt is counted before anything else is done.  None: nothing to do.
         """
 
+    async def renew(self, deliveries: Sequence[Delivery]) -> None:
+        """Renew the claims on deliveries that are being worked on."""
+
     async def release(self, delivery: Delivery, *, counted: bool) -> None:
         """Give a claimed delivery back; the attempt is taken off the count unless ``counted``."""
 
@@ -179,7 +182,7 @@ class Daemon:
         self._work = asyncio.Event()
         self._owed = asyncio.Event()
         self._claiming = asyncio.Lock()
-        self._busy: set[str] = set()
+        self._claimed: dict[int, Delivery] = {}
 
     async def run(self, stop: asyncio.Event, grace: Callable[[], float]) -> None:
         """Work until ``stop`` is set; then give what is under way ``grace()`` seconds.
@@ -189,13 +192,13 @@ class Daemon:
         async with asyncio.TaskGroup() as group:
             watching = [group.create_task(self._watch(source)) for source in self._doors.sources]
             handling = [group.create_task(self._handle(stop)) for _ in range(self._handlers)]
-            settling = group.create_task(self._settle())
+            aside = (group.create_task(self._settle()), group.create_task(self.keep_claims()))
             await stop.wait()
             for task in watching:
                 task.cancel()
             self._work.set()
             await asyncio.wait(handling, timeout=grace())
-            for task in (*handling, settling):
+            for task in (*handling, *aside):
                 task.cancel()
 
     # -- sources -------------------------------------------------------------------------
@@ -245,16 +248,25 @@ class Daemon:
             try:
                 await self._attempt(delivery)
             finally:
-                self._busy.discard(delivery.arrival.lane)
+                del self._claimed[delivery.id]
                 self._work.set()
 
     async def _claim(self) -> Delivery | None:
         async with self._claiming:
             self._work.clear()
-            delivery = await patiently(self._doors.store.claim, None, tuple(self._busy))
+            busy = tuple(claimed.arrival.lane for claimed in self._claimed.values())
+            delivery = await patiently(self._doors.store.claim, None, busy)
             if delivery is not None:
-                self._busy.add(delivery.arrival.lane)
+                self._claimed[delivery.id] = delivery
             return delivery
+
+    async def keep_claims(self) -> None:
+        """Renew what is claimed, for ever: a file may take longer than a lease."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            if self._claimed:
+                with contextlib.suppress(TryAgain):  # it may pass before the lease does
+                    await self._doors.store.renew(tuple(self._claimed.values()))
 
     async def _attempt(self, delivery: Delivery) -> None:
         """Handle a delivery once; what fails goes back to the ledger.
@@ -290,6 +302,7 @@ class Daemon:
             TryAgain: the database or the disk is away; nothing is half done.
             ReadFailed: a parser died or was late.
         """
+        self._claimed.setdefault(delivery.id, delivery)
         if delivery.attempts > STRIKES:
             reason = f"it failed {STRIKES} times; the log says how, `ingestd imports list` shows it"
             return await self._doors.store.finish(delivery, (), reason)

@@ -1,5 +1,6 @@
 """WIRE  One thing by hand: import a file, inspect a file, try every step."""
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -90,6 +91,15 @@ async def _arrival(job: Job, store: Store, spool: Spool) -> Arrival:
 
 
 async def _import(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Report, ...]:
+    async with asyncio.TaskGroup() as group:
+        keeper = group.create_task(daemon.keep_claims())
+        try:
+            return await _claim_and_handle(daemon, store, arrival)
+        finally:
+            keeper.cancel()
+
+
+async def _claim_and_handle(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Report, ...]:
     taken = await store.take(arrival)
     for _ in range(_TRIES):
         delivery = await store.claim(taken.id, ())

@@ -21,6 +21,7 @@ CREATE TABLE ingest.deliveries (
   attempts    integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   outcome     text CHECK (outcome IN ('imported', 'unchanged', 'held', 'superseded', 'rejected', 'failed')),
   reason      text,
+  taken_by    text NOT NULL,
   owner       text,
   lease_until timestamptz,
   taken_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -47,6 +48,7 @@ COMMENT ON COLUMN ingest.deliveries.state IS 'received, working, done or quarant
 COMMENT ON COLUMN ingest.deliveries.attempts IS 'Attempts begun, each counted before it starts';
 COMMENT ON COLUMN ingest.deliveries.outcome IS 'The worst of its imports'' outcomes, once it is finished';
 COMMENT ON COLUMN ingest.deliveries.reason IS 'Why, where the outcome is not a success (a code)';
+COMMENT ON COLUMN ingest.deliveries.taken_by IS 'Instance that has the bytes in its spool: it alone reads them';
 COMMENT ON COLUMN ingest.deliveries.owner IS 'Instance that works on it, or that owes its settlement';
 COMMENT ON COLUMN ingest.deliveries.lease_until IS 'Until when the owner''s claim holds unless renewed';
 COMMENT ON COLUMN ingest.deliveries.taken_at IS 'When it was written here';

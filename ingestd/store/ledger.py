@@ -19,9 +19,9 @@ from ingestd.store.pool import Connection, Pool, Row
 
 #: A source's lease; the daemon renews it every 15 seconds.
 SOURCE_LEASE = timedelta(seconds=60)
-#: A delivery's lease outlasts a parser's deadline.  A load locks the row besides, so that
-#: no instance takes over what another is loading; our own are ours again at once.
-DELIVERY_LEASE = timedelta(minutes=15)
+#: A delivery's lease, renewed like a source's.  A load locks the row besides, so that no
+#: instance takes over what another is loading; our own are ours again at once.
+DELIVERY_LEASE = timedelta(seconds=60)
 
 _LEASE = """
 INSERT INTO ingest.leases AS l (name, owner, lease_until)
@@ -31,17 +31,17 @@ WHERE l.owner = excluded.owner OR l.lease_until < clock_timestamp()
 RETURNING true"""
 
 _TAKE = """
-INSERT INTO ingest.deliveries (source, kind, key, name, sha256, size, first_seen, hint, lane,
-  refused, message)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT (source, key) DO NOTHING RETURNING *"""
+INSERT INTO ingest.deliveries AS d (source, kind, key, name, sha256, size, first_seen, hint, lane,
+  refused, message, taken_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (source, key) DO UPDATE SET taken_by = excluded.taken_by,
+  owner = CASE WHEN d.state IN ('done', 'quarantined') THEN excluded.taken_by ELSE d.owner END
+RETURNING *"""
 
-_BY_KEY = "SELECT * FROM ingest.deliveries WHERE source = $1 AND key = $2"
-
-#: What an instance of the same name left behind is its own again, but for a command's
-#: delivery, which another process of that name may be at: only what a command left for
-#: longer than a lease is taken up.
-_CLAIMABLE = """((d.state = 'received' AND (d.kind <> 'cli' OR $3
+#: Only who has the bytes can read them.  What an instance of the same name left behind is
+#: its own again, but for a command's delivery, which another process of that name may be
+#: at: only what a command left for longer than a lease is taken up.
+_CLAIMABLE = """d.taken_by = $1 AND ((d.state = 'received' AND (d.kind <> 'cli' OR $3
       OR d.first_seen < clock_timestamp() - $2::interval)) OR (d.state = 'working' AND
     (d.lease_until < clock_timestamp() OR (d.owner = $1 AND (d.kind <> 'cli' OR $3)))))"""
 
@@ -56,6 +56,7 @@ RETURNING *"""
 _OLDEST_OF_LANE = """NOT EXISTS (
               SELECT FROM ingest.deliveries o
               WHERE o.lane = d.lane AND o.state IN ('received', 'working')
+                AND (o.taken_by = $1 OR o.lease_until > clock_timestamp())
                 AND (o.first_seen, o.id) < (d.first_seen, d.id))"""
 
 _CLAIM_OLDEST = _CLAIM.format(which=_OLDEST_OF_LANE)
@@ -144,9 +145,8 @@ class Ledger:
                 arrival.lane,
                 arrival.refused,
                 presentable(arrival.message),
+                self._owner,
             )
-            if row is None:
-                row = await connection.fetchrow(_BY_KEY, arrival.source, arrival.key)
             assert row is not None
             return books.delivery(row)
 

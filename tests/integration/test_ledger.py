@@ -102,13 +102,28 @@ async def test_busy_lanes_are_passed_over(store):
 async def test_what_another_instance_works_on_is_left_to_it(store, other):
     await store.take(arrival("a"))
     assert await store.claim(None, ()) is not None
+    await other.take(arrival("a"))
     assert await other.claim(None, ()) is None
+
+
+async def test_only_who_has_the_bytes_may_claim(store, other):
+    taken = await store.take(arrival("a"))
+    assert await other.claim(None, ()) is None
+    await other.take(arrival("a"))
+    assert await store.claim(None, ()) is None
+    assert (await other.claim(None, ())).id == taken.id
+
+
+async def test_what_a_vanished_instance_left_in_a_lane_does_not_block_it(store, other, admin):
+    await other.take(arrival("a", lane="x"))
+    b = await store.take(arrival("b", 1, lane="x"))
+    assert (await store.claim(None, ())).id == b.id
 
 
 async def test_a_lane_is_not_overtaken_while_another_instance_works_on_it(store, other):
     await store.take(arrival("a", lane="x"))
-    await store.take(arrival("b", 1, lane="x"))
     assert await store.claim(None, ()) is not None
+    await other.take(arrival("b", 1, lane="x"))
     assert await other.claim(None, ()) is None
 
 
@@ -120,9 +135,10 @@ async def test_a_lane_is_not_overtaken_while_its_oldest_is_being_claimed(store, 
         assert await store.claim(None, ()) is None
 
 
-async def test_a_claim_that_ran_out_is_anybodys(store, other, admin):
+async def test_a_claim_that_ran_out_is_whose_who_has_the_bytes_now(store, other, admin):
     taken = await store.take(arrival("a"))
     await store.claim(None, ())
+    await other.take(arrival("a"))
     await _lapse(admin)
     again = await other.claim(None, ())
     assert (again.id, again.attempts) == (taken.id, 2)
@@ -149,17 +165,20 @@ async def test_a_renewed_claim_holds_on(store, other, admin):
     claimed = await store.claim(None, ())
     await _lapse(admin)
     await store.renew([claimed])
+    await other.take(arrival("a"))
     assert await other.claim(None, ()) is None
 
 
 async def test_two_instances_never_claim_one_delivery(store, other):
     for number in range(6):
-        await store.take(arrival(f"k{number}", number))
+        taker = store if number % 2 else other
+        await taker.take(arrival(f"k{number}", number))
     claims = [store.claim(None, ()) if n % 2 else other.claim(None, ()) for n in range(6)]
     claimed = await asyncio.gather(*claims)
     taken_by_other = {c.id for n, c in enumerate(claimed) if c and not n % 2}
     taken_here = {c.id for n, c in enumerate(claimed) if c and n % 2}
     assert taken_by_other
+    assert taken_here
     assert not taken_by_other & taken_here
 
 
@@ -170,6 +189,8 @@ async def test_a_delivery_that_is_being_loaded_is_not_claimed_even_if_its_lease_
     await lot.store.claim(delivery.id, ())
     await _lapse(admin)
     claims = []
+
+    await other.take(delivery.arrival)
 
     async def play(target):
         claims.append(await other.claim(None, ()))

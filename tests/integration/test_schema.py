@@ -353,8 +353,8 @@ ALLOWED = (
     ),
     "SELECT * FROM ingest.schema_files",
     (
-        "INSERT INTO ingest.deliveries (source, kind, key, name, sha256, size, first_seen)"
-        " VALUES ('drop', 'folder', 'k', 'lot.tsv', repeat('0', 64), 1, now())"
+        "INSERT INTO ingest.deliveries (source, kind, key, name, sha256, size, first_seen,"
+        " taken_by) VALUES ('drop', 'folder', 'k', 'lot.tsv', repeat('0', 64), 1, now(), 'me')"
     ),
     "UPDATE ingest.deliveries SET attempts = attempts + 1",
     "DELETE FROM ingest.deliveries",
