@@ -41,7 +41,7 @@ INTERRUPTED = 130
 #: Seconds that loads under way get to finish: a person waits, systemd does not mind.
 GRACE = {signal.SIGINT: 3.0, signal.SIGTERM: 20.0, signal.SIGHUP: 20.0}
 _HOUSEKEEPING_EVERY = 5.0
-_EXPIRE_EVERY = 720  # rounds of housekeeping: an hour
+_EXPIRE_EVERY = 60  # rounds of housekeeping: five minutes
 _LOG = structlog.get_logger("app")
 
 
@@ -53,15 +53,18 @@ def set_up_log(config: Config) -> None:
 # -- the database --------------------------------------------------------------------------
 
 
-def database_url(database: Database, environ: Mapping[str, str]) -> str:
-    """Give the URL of the configured database, its secrets resolved.
+def database_url(config: Config, environ: Mapping[str, str]) -> str:
+    """Give the URL of the configured database, its secrets resolved and kept out of the log.
 
     Raises:
         Misconfigured: a secret is not where it should be.
     """
+    database = config.database
     url = resolve("database.url", database.url, environ)
     password = resolve("database.password", database.password, environ)
-    return join_url(database, url, password)
+    joined = join_url(database, url, password)
+    log.set_up(config.log, secrets=filter(None, (password, urlsplit(joined).password)))
+    return joined
 
 
 @contextlib.asynccontextmanager
@@ -203,7 +206,8 @@ class Round:
         self._metrics = metrics
         self._notifier = notifier
         self._systemd = SystemdTell(notifier)
-        self._turning = asyncio.Event()
+        self._spooled = 0.0
+        metrics.spool_from(lambda: self._spooled)
 
     async def run(self, signals: Signals, *, sample: bool) -> None:
         """Build the parts, work until a signal, take the parts apart.
@@ -222,6 +226,8 @@ class Round:
             guides = [demo.Guide(self._config, self._url, binaries() / "psql")] if sample else []
             daemon = await self._daemon(stack, store, spool, guides)
             self._metrics.pool_from(store.connections)
+            for feed, when in (await store.last_successes()).items():
+                self._metrics.last_success(feed, when)
             aside = [self._keep_house(store, spool), self._systemd.keep(lambda: True)]
             if self._config.http.enabled:
                 server = self._http(store)
@@ -312,6 +318,7 @@ class Round:
                 if rounds % _EXPIRE_EVERY == 0:
                     owed = await store.owed()
                     await spool.expire(self._config.spool.keep_for, owed.__contains__)
+                    self._spooled = float(await spool.size())
             rounds += 1
             await asyncio.sleep(_HOUSEKEEPING_EVERY)
 

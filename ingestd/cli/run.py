@@ -62,7 +62,7 @@ def _must_watch_something(settings: Config) -> None:
 def _database(settings: Config) -> Iterator[str]:
     """Give the database's URL; the embedded one lives as long as the daemon."""
     if not settings.database.embedded:
-        yield app.database_url(settings.database, os.environ)
+        yield app.database_url(settings, os.environ)
         return
     with start(settings.state_dir) as server:
         asyncio.run(app.apply_schema(server.url))

@@ -73,7 +73,7 @@ def database(settings: Config) -> Iterator[str]:
     if not config.database_configured(settings.database):
         raise Misconfigured(Fault("", HOW_TO_GIVE_A_DATABASE))
     if not settings.database.embedded:
-        yield app.database_url(settings.database, os.environ)
+        yield app.database_url(settings, os.environ)
         return
     with use(settings.state_dir) as server:
         asyncio.run(app.apply_schema(server.url))

@@ -140,6 +140,17 @@ class Spool:
         finally:
             os.close(descriptor)
 
+    async def size(self) -> int:
+        """Give the bytes that the spool holds."""
+        return await in_thread(self._size)
+
+    def _size(self) -> int:
+        total = 0
+        for file in self._root.glob("??/*"):
+            with suppress(FileNotFoundError):
+                total += file.stat().st_size
+        return total
+
     async def expire(self, keep_for: float, in_use: Callable[[str], bool]) -> int:
         """Remove what was put more than ``keep_for`` seconds ago and is not ``in_use``.
 

@@ -110,6 +110,15 @@ async def rejections(pool: Pool, import_id: int) -> AsyncIterator[Finding]:
         last = rows[-1]["line"]
 
 
+async def last_successes(connection: Connection) -> dict[str, float]:
+    """Give, for each feed, when it was last applied, as Unix time."""
+    rows = await connection.fetch(
+        "SELECT feed, extract(epoch FROM max(applied_at))::float8 AS at"
+        " FROM ingest.feeds GROUP BY feed"
+    )
+    return {row["feed"]: row["at"] for row in rows}
+
+
 async def status(connection: Connection) -> dict[str, Any]:
     """Tell, as JSON has it, what waits, who watches, and what each feed did last."""
     states = {row["state"]: row["deliveries"] for row in await connection.fetch(_STATES)}

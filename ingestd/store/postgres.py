@@ -212,6 +212,11 @@ class PostgresStore:
 
     # How things stand.
 
+    async def last_successes(self) -> dict[str, float]:
+        """Give, for each feed, when it was last applied, as Unix time."""
+        async with self._pool.connection() as connection:
+            return await books.last_successes(connection)
+
     def connections(self) -> tuple[int, int]:
         """Count the pool's connections: (idle, used)."""
         return self._pool.counts()
