@@ -1,0 +1,295 @@
+"""The order of effects, and what is tried again: on a real store, with troubles on demand."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+
+import asyncpg
+import pytest
+
+from ingestd import daemon as module
+from ingestd import reading
+from ingestd.config import Config, Feed, Limits
+from ingestd.daemon import Daemon, Doors
+from ingestd.errors import Clash, IngestError, ReadFailed, Refused, TryAgain
+from ingestd.model import Arrival, Delivery, Excerpt, File, Outcome, Reading, ReadJob, Settlement
+from ingestd.store.postgres import PostgresStore
+from ingestd.tell import receipts
+from tests.acceptance.lots import lot
+from tests.contract.fakes import MemorySource
+
+WITHIN = 20.0
+FEED = Feed(name="lot", dealership=1, mode="full")
+
+
+class Troubles:
+    """Errors to come: the first calls with a name get them, later ones work."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, list[IngestError]] = defaultdict(list)
+        self.met: list[str] = []
+
+    def plan(self, name: str, *errors: IngestError) -> None:
+        self._due[name] += errors
+
+    def meet(self, name: str) -> None:
+        if self._due[name]:
+            error = self._due[name].pop(0)
+            self.met.append(f"{name}: {type(error).__name__}")
+            raise error
+
+
+class MemoryReader:
+    """The reader without processes: it parses what the source keeps in memory."""
+
+    def __init__(self, source: MemorySource, troubles: Troubles) -> None:
+        self._source = source
+        self._troubles = troubles
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def _chunks(self, sha256: str):
+        content = self._source.spool[sha256]
+        return lambda: iter((content,))
+
+    async def open(self, arrival: Arrival) -> tuple[File, ...]:
+        await self.gate.wait()
+        self._troubles.meet(f"open {arrival.name}")
+        return reading.open_delivery(arrival, self._chunks(arrival.sha256), (FEED,), Limits())
+
+    @contextlib.asynccontextmanager
+    async def read(self, job: ReadJob) -> AsyncIterator[Reading]:
+        self._troubles.meet(f"read {job.name}")
+
+        async def items() -> Reading:
+            for item in reading.read(job, self._chunks(job.sha256), FEED, Limits()):
+                yield item
+
+        yield items()
+
+    async def excerpt(self, wanted: Excerpt) -> AsyncIterator[bytes]:
+        self._troubles.meet(f"excerpt {wanted.arrival.name}")
+        content = self._chunks(wanted.arrival.sha256)
+        for block in reading.excerpt(wanted, content, FEED, Limits()):
+            yield block
+
+
+class TroubledStore(PostgresStore):
+    """The store, which fails when it is planned to."""
+
+    troubles: Troubles
+
+    async def load(self, delivery, feed, job, reading, *, dry_run=False):
+        self.troubles.meet(f"load {job.name}")
+        return await super().load(delivery, feed, job, reading, dry_run=dry_run)
+
+    async def lease(self, name: str) -> bool:
+        self.troubles.meet("lease")
+        return await super().lease(name)
+
+    async def renew(self, deliveries: Sequence[Delivery]) -> None:
+        self.troubles.met.append("renewed")
+        self.troubles.meet("renew")
+        await super().renew(deliveries)
+
+
+class Heard:
+    """Keeps ``daemon.Tell``: what was told."""
+
+    def __init__(self) -> None:
+        self.settlements: list[Settlement] = []
+        self.sources: list[tuple[str, bool]] = []
+
+    def settled(self, settlement: Settlement) -> None:
+        self.settlements.append(settlement)
+
+    def source(self, name: str, *, up: bool) -> None:
+        self.sources.append((name, up))
+
+    def waiting(self, deliveries: int) -> None:
+        raise AssertionError
+
+
+class House:
+    """A daemon that runs in the background of a test."""
+
+    def __init__(self, store: TroubledStore, admin: asyncpg.Connection) -> None:
+        self.store = store
+        self.admin = admin
+        self.troubles = store.troubles
+        self.source = MemorySource("drop")
+        self.heard = Heard()
+        self.reader = MemoryReader(self.source, self.troubles)
+        doors = Doors((self.source,), self.reader, store, self.heard, receipts.papers)
+        self.daemon = Daemon(doors, {"lot": FEED})
+        self.stop = asyncio.Event()
+
+    async def outcome(self, name: str) -> Outcome:
+        """Wait until the source has been told what became of a file."""
+        async with asyncio.timeout(WITHIN):
+            while True:
+                row = await self.admin.fetchrow(
+                    "SELECT id, settled_at FROM ingest.deliveries WHERE name = $1", name
+                )
+                if row and row["settled_at"]:
+                    return self.source.settled[row["id"]][0]
+                await asyncio.sleep(0.01)
+
+    async def attempts(self, name: str) -> int:
+        query = "SELECT attempts FROM ingest.deliveries WHERE name = $1"
+        return int(await self.admin.fetchval(query, name))
+
+
+@pytest.fixture
+def quick(monkeypatch) -> None:
+    """Wait less between attempts."""
+    for name in ("POLL_EVERY", "RENEW_EVERY", "LONGEST_WAIT"):
+        monkeypatch.setattr(module, name, 0.05)
+
+
+@pytest.fixture
+async def house(database, quick) -> AsyncIterator[House]:
+    admin = await asyncpg.connect(database.url)
+    await admin.execute(
+        "INSERT INTO dealerships (name, location, contact_email, contact_phone)"
+        " VALUES ('Invented Motors', '', '', '')"
+    )
+    async with TroubledStore.opened(Config(), database.ingestd_url, "here") as store:
+        assert isinstance(store, TroubledStore)
+        store.troubles = Troubles()
+        made = House(store, admin)
+        running = asyncio.get_running_loop().create_task(made.daemon.run(made.stop, lambda: 5.0))
+        yield made
+        made.stop.set()
+        await running
+    await admin.close()
+
+
+async def test_a_file_goes_all_the_way(house):
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+    assert [s.reports[0].counts.added for s in house.heard.settlements] == [3]
+    assert house.heard.sources == [("drop", True)]
+
+
+async def test_a_clash_is_tried_again_and_counts_nothing(house):
+    house.troubles.plan("load a.tsv", Clash("deadlock"), Clash("deadlock"))
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+    assert await house.attempts("a.tsv") == 1
+
+
+async def test_a_database_that_is_away_counts_nothing_against_a_file(house):
+    house.troubles.plan("load a.tsv", *[TryAgain("away")] * 4)
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+    assert await house.attempts("a.tsv") == 1
+
+
+async def test_a_parser_that_dies_is_a_strike_and_the_file_is_tried_again(house):
+    house.troubles.plan("open a.tsv", ReadFailed("it died"))
+    house.troubles.plan("read a.tsv", ReadFailed("it died"))
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+    assert await house.attempts("a.tsv") == 3
+
+
+async def test_three_strikes_set_a_file_aside_and_the_others_go_on(house):
+    house.troubles.plan("read a.tsv", *[ReadFailed("it died")] * 9)
+    house.source.drop("a.tsv", lot(3), "lot")
+    house.source.drop("b.tsv", lot(3, first=50), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.FAILED
+    assert await house.outcome("b.tsv") is Outcome.IMPORTED
+    assert house.troubles.met.count("read a.tsv: ReadFailed") == 3
+
+
+@pytest.mark.parametrize("step", ["open", "read"])
+async def test_a_refusal_is_for_ever_and_has_a_report(house, step):
+    house.troubles.plan(f"{step} a.tsv", Refused("internal_error", "a bug of ours"))
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.REJECTED
+    (settlement,) = house.heard.settlements
+    assert settlement.reports[0].message == "a bug of ours"
+
+
+async def test_what_the_source_refused_is_reported_unread(house):
+    arrival = Arrival(
+        "drop",
+        "folder",
+        "k",
+        "big.tsv",
+        "0" * 64,
+        9,
+        house.source._clock,
+        refused="too_large",
+        message="it is too large",
+    )
+    await house.daemon._take(arrival)
+
+    assert await house.outcome("big.tsv") is Outcome.REJECTED
+    assert house.heard.settlements[0].reports[0].reason == "too_large"
+
+
+async def test_a_source_that_fails_is_entered_again(house):
+    house.troubles.plan("renew", TryAgain("away"))
+    house.troubles.plan("lease", TryAgain("away"))
+    async with asyncio.timeout(WITHIN):
+        while ("drop", False) not in house.heard.sources:
+            await asyncio.sleep(0.01)
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+
+
+async def test_a_source_that_another_instance_took_over_is_left_to_it(house):
+    house.source.drop("a.tsv", lot(3), "lot")
+    await house.outcome("a.tsv")
+    query = "UPDATE ingest.leases SET owner = 'there', lease_until = now() + '1 hour'"
+    await house.admin.execute(query)
+    async with asyncio.timeout(WITHIN):
+        while ("drop", False) not in house.heard.sources:
+            await asyncio.sleep(0.01)
+    house.source.drop("b.tsv", lot(3), "lot")
+    await house.admin.execute("UPDATE ingest.leases SET lease_until = now() - interval '1 s'")
+
+    assert await house.outcome("b.tsv") is Outcome.UNCHANGED
+
+
+async def test_an_excerpt_that_can_not_be_made_does_not_hold_the_settlement_up(house):
+    house.troubles.plan("excerpt a.tsv", ReadFailed("it died"))
+    house.source.drop("a.tsv", lot(3) + b"not a row\n", "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+    (papers,) = [papers for _, papers in house.source.settled.values()]
+    assert papers[".rejected.tsv"] == b""
+    assert b"too_few_cells" in papers[".report.json"]
+
+
+async def test_a_settlement_of_a_source_that_is_gone_waits_for_it(house):
+    arrival = Arrival("gone", "folder", "k", "a.tsv", "0" * 64, 9, house.source._clock, "lot")
+    house.source.spool["0" * 64] = lot(3)
+    await house.daemon._take(arrival)
+    house.source.drop("b.tsv", lot(3), "lot")
+    await house.outcome("b.tsv")
+    row = await house.admin.fetchrow("SELECT outcome, settled_at FROM ingest.deliveries")
+
+    assert (row["outcome"], row["settled_at"]) == ("imported", None)
+
+
+async def test_claims_are_renewed_while_a_file_is_worked_on(house):
+    house.troubles.plan("renew", TryAgain("away"))
+    house.reader.gate.clear()
+    house.source.drop("a.tsv", lot(3), "lot")
+    async with asyncio.timeout(WITHIN):
+        while house.troubles.met.count("renewed") < 2:
+            await asyncio.sleep(0.01)
+    house.reader.gate.set()
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
