@@ -454,7 +454,7 @@ async def test_a_folder_that_vanishes_ends_the_watch_and_can_be_entered_again(dr
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110  the disk sends no events
+        while not condition():
             await asyncio.sleep(0.01)
 
 
