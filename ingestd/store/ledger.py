@@ -12,7 +12,17 @@ from datetime import datetime, timedelta
 
 from ingestd.config import Feed, did_you_mean
 from ingestd.errors import Fault, Misconfigured
-from ingestd.model import Arrival, Dealership, Delivery, File, Known, Outcome, Report, worst
+from ingestd.model import (
+    Arrival,
+    Dealership,
+    Delivery,
+    File,
+    Known,
+    Outcome,
+    Report,
+    refusal,
+    worst,
+)
 from ingestd.store import books
 from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
@@ -201,7 +211,7 @@ class Ledger:
         indexes = {row["file_index"] for row in known}
         for file in refused:
             if file.index not in indexes:
-                await books.write_report(connection, _refusal(delivery, file, now))
+                await books.write_report(connection, refusal(delivery.id, file, now))
 
     async def _close(
         self, connection: Connection, delivery: Delivery, quarantine: str | None
@@ -230,7 +240,7 @@ class Ledger:
         """Every delivery has a report, even one that nobody could read."""
         now = await connection.fetchval("SELECT now()")
         file = File(0, delivery.arrival.name, delivery.arrival.size, None, None, message)
-        await books.write_report(connection, _refusal(delivery, file, now, Outcome.FAILED))
+        await books.write_report(connection, refusal(delivery.id, file, now, Outcome.FAILED))
 
     async def unsettled(self) -> tuple[tuple[Delivery, tuple[Report, ...]], ...]:
         """List what this instance owes its sources, or another no longer will, oldest first."""
@@ -326,25 +336,3 @@ def _not_one(feed: Feed, found: Sequence[int], names: Sequence[str]) -> str:
         return f"{len(found)} dealerships are named {name!r} (ids {ids}); give the id instead"
     near = did_you_mean(name, names)
     return f"no dealership is named {name!r}{near}; `ingestd dealerships add {name!r}` adds it"
-
-
-def _refusal(
-    delivery: Delivery, file: File, now: datetime, outcome: Outcome = Outcome.REJECTED
-) -> Report:
-    return Report(
-        import_id=None,
-        delivery_id=delivery.id,
-        file=file.name,
-        file_index=file.index,
-        dealership_id=None,
-        feed=file.feed,
-        outcome=outcome,
-        reason=file.reason or "internal_error",
-        message=file.message,
-        lines=None,
-        counts=None,
-        reading=None,
-        rejections=(),
-        started_at=now,
-        seconds=0.0,
-    )

@@ -49,10 +49,10 @@ def as_ingestd(url: str) -> str:
 
 def ready_server(home: Path) -> Server:
     server = Server(home).start()
-    apply = [COMMAND, "schema", "apply", "--url", server.url]
+    apply = [str(COMMAND), "schema", "apply", "--url", server.url]
     subprocess.run(apply, check=True, capture_output=True, cwd=home)
     environ = {**os.environ, "DATABASE_URL": server.url}
-    add = [COMMAND, "dealerships", "add", "Invented Motors"]
+    add = [str(COMMAND), "dealerships", "add", "Invented Motors"]
     subprocess.run(add, check=True, capture_output=True, cwd=home, env=environ)
     return server
 

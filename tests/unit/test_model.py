@@ -72,6 +72,14 @@ def test_a_report_is_the_documented_object():
     }
 
 
+def test_a_refused_file_has_a_report_without_counts():
+    file = model.File(2, "lot.bin", 9, None, "not_a_table", "it is a picture")
+    made = model.refusal(9, file, REPORT.started_at)
+
+    assert (made.outcome, made.reason, made.message) == ("rejected", "not_a_table", file.message)
+    assert (made.file_index, made.delivery_id, made.counts, made.lines) == (2, 9, None, None)
+
+
 def test_counts_add_up_to_the_lines():
     assert REPORT.counts is not None
     assert REPORT.counts.total() == REPORT.lines
