@@ -9,7 +9,7 @@ The flow, and the one way in which modules may import each other (downwards):
 
     workers ── worker ── reading ──┬── mail   zip, gzip, message → files      PURE
                                    └── feed   bytes → rows                    PURE
-    and below them all: config, errors, model                                 PURE
+    and below them all: config, errors, report, model                         PURE
 
 Start reading at ``reading.read`` (what a file means) and ``daemon.Daemon.handle`` (in
 what order things happen); the words are in ``model``.  The first word of every module's

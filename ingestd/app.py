@@ -8,12 +8,14 @@ database, what is wrong changes nothing.
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import structlog
 
@@ -21,10 +23,13 @@ from ingestd import __version__, demo
 from ingestd.config import Config, Database
 from ingestd.config import database_url as join_url
 from ingestd.credentials import resolve
-from ingestd.daemon import Daemon, Doors, Tell, patiently
+from ingestd.daemon import Daemon, patiently
+from ingestd.doors import Doors, Tell
 from ingestd.errors import Fault, Misconfigured, TryAgain
-from ingestd.model import Settlement
+from ingestd.report import Settlement
+from ingestd.signals import GRACE, Signals
 from ingestd.sources.folder import FolderSource
+from ingestd.sources.ground import prepare
 from ingestd.sources.spool import Spool
 from ingestd.store import migrate
 from ingestd.store.embedded import binaries
@@ -37,17 +42,17 @@ from ingestd.tell.metrics import Metrics
 from ingestd.tell.systemd import Notifier, SystemdTell
 from ingestd.workers import Workers
 
-INTERRUPTED = 130
-#: Seconds that loads under way get to finish: a person waits, systemd does not mind.
-GRACE = {signal.SIGINT: 3.0, signal.SIGTERM: 20.0, signal.SIGHUP: 20.0}
 _HOUSEKEEPING_EVERY = 5.0
+#: Seconds that the parts need to be taken apart.
+_TAKING_APART = 10.0
 _EXPIRE_EVERY = 60  # rounds of housekeeping: five minutes
 _LOG = structlog.get_logger("app")
 
 
-def set_up_log(config: Config) -> None:
-    """Route the log as the configuration says."""
-    log.set_up(config.log)
+def set_up_log(config: Config, url: str = "") -> None:
+    """Route the log as the configuration says; the password in ``url`` stays out of it."""
+    password = urlsplit(url).password
+    log.set_up(config.log, secrets=(password, unquote(password)) if password else ())
 
 
 # -- the database --------------------------------------------------------------------------
@@ -63,7 +68,7 @@ def database_url(config: Config, environ: Mapping[str, str]) -> str:
     url = resolve("database.url", database.url, environ)
     password = resolve("database.password", database.password, environ)
     joined = join_url(database, url, password)
-    log.set_up(config.log, secrets=filter(None, (password, urlsplit(joined).password)))
+    set_up_log(config, joined)
     return joined
 
 
@@ -112,65 +117,36 @@ def _owner_name(config: Config) -> str:
 # -- the daemon ----------------------------------------------------------------------------
 
 
-class Signals:
-    """What the outside wants: stop, or a new configuration."""
-
-    def __init__(self, read: Callable[[], Config], config: Config) -> None:
-        """Take what reads the configuration anew, and the one in force."""
-        self._read = read
-        self._config = config
-        self._interrupted = False
-        self.stop = asyncio.Event()
-        self.renewed: Config | None = None
-        self.grace = GRACE[signal.SIGTERM]
-        self.on_bad_reload: Callable[[], None] = lambda: None
-
-    def install(self) -> None:
-        """Take over the signals in the running loop."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end, number)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-
-    def _end(self, number: signal.Signals) -> None:
-        if number is signal.SIGINT and self._interrupted:
-            os._exit(INTERRUPTED)  # the kernel ends the children, the next start the rest
-        self._interrupted = number is signal.SIGINT
-        self.renewed = None
-        self.grace = GRACE[number]
-        self.stop.set()
-
-    def _reload(self) -> None:
-        try:
-            renewed = self._read()
-            _must_stay(self._config, renewed)
-        except Misconfigured as error:
-            _LOG.error("reload.refused", message=f"the old configuration stays: {error}")
-            self.on_bad_reload()
-            return
-        self.renewed, self.grace = renewed, GRACE[signal.SIGHUP]
-        self.stop.set()
-
-
-def _must_stay(old: Config, new: Config) -> None:
-    for path in ("state_dir", "database"):
-        if getattr(old, path) != getattr(new, path):
-            raise Misconfigured(Fault(path, "cannot change while ingestd runs; restart it"))
-
-
 async def run(read: Callable[[], Config], config: Config, url: str, *, sample: bool) -> None:
-    """Run the daemon until it is told to stop; a reload begins a new round."""
+    """Run the daemon until it is told to stop; a reload begins a new round.
+
+    Raises:
+        Misconfigured: a part cannot be built, or the state directory is in use.
+    """
     notifier = Notifier.from_environ(os.environ)
     metrics = Metrics(config, __version__)
-    round_: Config | None = config
-    while round_ is not None:
-        signals = Signals(read, round_)
-        signals.install()
-        signals.on_bad_reload = lambda: metrics.reloaded(ok=False)
-        metrics.configure(round_)
-        await Round(round_, url, metrics, notifier).run(signals, sample=sample)
-        round_, sample = signals.renewed, False
-        notifier.stopping() if round_ is None else notifier.reloading()
+    renewed: Config | None = config
+    with _alone(config.state_dir):
+        while renewed is not None:
+            round_ = Round(renewed, url, metrics, notifier)
+            renewed, sample = await round_.run(read, sample=sample), False
+
+
+@contextlib.contextmanager
+def _alone(state_dir: str) -> Iterator[None]:
+    """Keep a second daemon off this state directory: it would take our work for its own."""
+    path = Path(state_dir) / "lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError:
+        message = f"{state_dir} is in use by another ingestd; stop it, or give each its own"
+        raise Misconfigured(Fault("state_dir", message)) from None
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror}); make {state_dir} ours to write"
+        raise Misconfigured(Fault("state_dir", message)) from None
 
 
 class Tells:
@@ -206,100 +182,99 @@ class Round:
         self._metrics = metrics
         self._notifier = notifier
         self._systemd = SystemdTell(notifier)
+        self._told = Tells(metrics, LogTell(), self._systemd)
+        self._signals = Signals(self._ending)
+        self._renewed: Config | None = None
         self._spooled = 0.0
         metrics.spool_from(lambda: self._spooled)
 
-    async def run(self, signals: Signals, *, sample: bool) -> None:
-        """Build the parts, work until a signal, take the parts apart.
+    async def run(self, read: Callable[[], Config], *, sample: bool) -> Config | None:
+        """Build the parts, work until a signal, take them apart; give the next configuration.
 
         Raises:
             Misconfigured: a part cannot be built; nothing was taken yet.
         """
+        set_up_log(self._config, self._url)
         async with contextlib.AsyncExitStack() as stack:
-            store = await self._store(stack, signals.stop)
+            store = await self._store(stack)
             if store is None:
-                return
+                return None
             if sample:
                 await _know_the_sample(store)
+                self._told = Tells(self._told, demo.Guide(self._config, self._url, _psql()))
             await check_feeds(self._config, store)
             spool = Spool(self._config.state_dir, self._config.limits.file_size)
-            guides = [demo.Guide(self._config, self._url, binaries() / "psql")] if sample else []
-            daemon = await self._daemon(stack, store, spool, guides)
-            self._metrics.pool_from(store.connections)
-            for feed, when in (await store.last_successes()).items():
-                self._metrics.last_success(feed, when)
-            aside = [self._keep_house(store, spool), self._systemd.keep(lambda: True)]
+            daemon = await self._daemon(stack, store, spool)
+            await self._show(store)
+            aside = [self._keep_house(store, spool), self._heed_reloads(store, read)]
+            aside.append(self._systemd.keep(lambda: True))
             if self._config.http.enabled:
-                server = self._http(store)
-                await stack.enter_async_context(server)
+                server = await stack.enter_async_context(self._http(store))
                 aside.append(server.keep_listening())
-            await self._work(daemon, signals, aside, sample=sample)
+            await self._work(daemon, aside, sample=sample)
+        return self._renewed
 
     async def _work(
-        self,
-        daemon: Daemon,
-        signals: Signals,
-        aside: Sequence[Coroutine[Any, Any, None]],
-        *,
-        sample: bool,
+        self, daemon: Daemon, aside: Sequence[Coroutine[Any, Any, None]], *, sample: bool
     ) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in aside]
             self._notifier.ready(self._systemd.text())
             if sample:
                 group.create_task(asyncio.to_thread(demo.drop, self._config))
-            await daemon.run(signals.stop, lambda: signals.grace)
+            await daemon.run(self._signals.stop, lambda: self._signals.grace)
             for task in tasks:
                 task.cancel()
 
-    async def _store(self, stack: contextlib.AsyncExitStack, stop: asyncio.Event) -> Store | None:
+    def _ending(self, number: signal.Signals) -> None:
+        """Tell the service manager, before the last loads are waited for."""
+        if number is signal.SIGHUP:
+            self._notifier.reloading()
+            return
+        self._renewed = None
+        self._notifier.stopping()
+        self._notifier.extend(GRACE[number] + _TAKING_APART)
+
+    async def _store(self, stack: contextlib.AsyncExitStack) -> Store | None:
         """Open the store; a database that is away is waited for, until told to stop."""
-        said = False
-
-        async def opened() -> Store:
-            nonlocal said
-            try:
-                return await connected()
-            except TryAgain as error:
-                if not said:
-                    _LOG.warning("database.waiting", message=f"waiting for the database: {error}")
-                said = True
-                raise
-
-        async def connected() -> Store:
-            store = await stack.enter_async_context(opened_store(self._config, self._url))
-            await store.target()
-            return store
-
         async with asyncio.TaskGroup() as group:
-            opening = group.create_task(patiently(opened))
-            stopped = group.create_task(stop.wait())
+            opening = group.create_task(patiently(self._opened, stack))
+            stopped = group.create_task(self._signals.stop.wait())
             await asyncio.wait((opening, stopped), return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
             opening.cancel()
         return None if opening.cancelled() else opening.result()
 
-    async def _daemon(
-        self,
-        stack: contextlib.AsyncExitStack,
-        store: Store,
-        spool: Spool,
-        guides: Sequence[Tell],
-    ) -> Daemon:
+    async def _opened(self, stack: contextlib.AsyncExitStack) -> Store:
+        async with contextlib.AsyncExitStack() as attempt:
+            store = await attempt.enter_async_context(opened_store(self._config, self._url))
+            await store.target()
+            stack.push_async_exit(attempt.pop_all())
+        return store
+
+    async def _daemon(self, stack: contextlib.AsyncExitStack, store: Store, spool: Spool) -> Daemon:
         config = self._config
         workers = Workers(config, spool.path, on_restart=self._metrics.worker_restarted)
         names = tuple(feed.name for feed in config.feed)
+        folders = (FolderSource(folder, spool, store.now, names) for folder in config.folder)
         doors = Doors(
-            sources=tuple(
-                FolderSource(folder, spool, store.now, names) for folder in config.folder
-            ),
+            sources=tuple(folders),
             reader=await stack.enter_async_context(workers),
             store=store,
-            tell=Tells(self._metrics, LogTell(), self._systemd, *guides),
+            tell=self._told,
             papers=receipts.papers,
         )
         feeds = {feed.name: feed for feed in config.feed}
         return Daemon(doors, feeds, handlers=config.workers.processes)
+
+    async def _show(self, store: Store) -> None:
+        """Begin the metrics and the readiness with what is known before the first file."""
+        self._metrics.configure(self._config)
+        self._metrics.pool_from(store.connections)
+        for feed, when in (await store.last_successes()).items():
+            self._metrics.last_success(feed, when)
+        for folder in self._config.folder:
+            self._systemd.source(folder.name, up=False)
 
     def _http(self, store: Store) -> HttpServer:
         return HttpServer(
@@ -309,18 +284,50 @@ class Round:
             version=__version__,
         )
 
+    async def _heed_reloads(self, store: Store, read: Callable[[], Config]) -> None:
+        """On SIGHUP, try the configuration out; what is right ends this round, else it goes on."""
+        while True:
+            await self._signals.reload.wait()
+            self._signals.reload.clear()
+            try:
+                renewed = read()
+                await self._try_out(renewed, store)
+            except (Misconfigured, TryAgain) as error:
+                set_up_log(self._config, self._url)
+                _LOG.error("reload.refused", message=f"the old configuration stays: {error}")
+                self._metrics.reloaded(ok=False)
+            else:
+                message = "the configuration was read again and is in force now"
+                _LOG.info("reload.accepted", message=message, feeds=[f.name for f in renewed.feed])
+                self._renewed = renewed
+                self._signals.end(signal.SIGHUP)
+
+    async def _try_out(self, renewed: Config, store: Store) -> None:
+        for path in ("state_dir", "database"):
+            if getattr(self._config, path) != getattr(renewed, path):
+                fault = Fault(path, "cannot change while ingestd runs; restart it")
+                raise Misconfigured(fault)
+        await check_feeds(renewed, store)
+        names = tuple(feed.name for feed in renewed.feed)
+        for folder in renewed.folder:
+            (await asyncio.to_thread(prepare, folder, names)).close()
+
     async def _keep_house(self, store: Store, spool: Spool) -> None:
         """Observe what waits, and clear the spool out: for ever, whatever fails meanwhile."""
         rounds = 0
         while True:
-            with contextlib.suppress(TryAgain):
-                self._metrics.waiting(await store.waiting())
+            with contextlib.suppress(TryAgain, Misconfigured):
+                self._told.waiting(await store.waiting())
                 if rounds % _EXPIRE_EVERY == 0:
                     owed = await store.owed()
                     await spool.expire(self._config.spool.keep_for, owed.__contains__)
                     self._spooled = float(await spool.size())
             rounds += 1
             await asyncio.sleep(_HOUSEKEEPING_EVERY)
+
+
+def _psql() -> Path:
+    return binaries() / "psql"
 
 
 async def check_feeds(config: Config, store: Store) -> None:

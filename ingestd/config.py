@@ -146,6 +146,8 @@ def _fault(item: Any, tree: Mapping[str, Any]) -> Fault:  # pydantic's ErrorDeta
         return Fault(path, _unknown(where))
     if item["type"] == "missing":
         return Fault(path, "is required" + _advice(where))
+    if where[-1:] == ("missing",) and item["type"] == "literal_error":
+        return Fault(path, '"deactivate" is not part of this version yet; leave it at "keep"')
     return Fault(path, f"{item['msg'].removeprefix('Value error, ')}{_given(item)}")
 
 
@@ -214,7 +216,10 @@ def _cross_checks(config: Config) -> Iterable[Fault]:
     folders = [folder.name for folder in config.folder]
     for feed in config.feed:
         yield from _feed_checks(feed, folders)
-    database = config.database
+    database, processes = config.database, config.workers.processes
+    if database.connections < processes + 2:
+        message = f"must be at least workers.processes + 2, which is {processes + 2}"
+        yield Fault("database.connections", message)
     if database.embedded and (database.url or database.host):
         yield Fault("database", "give either embedded = true or a url (or host), not both")
 
@@ -236,6 +241,10 @@ def _same_paths(folders: tuple[Folder, ...]) -> Iterable[Fault]:
         seen[path] = folder.name
 
 
+#: Fields whose default must be a number: text would be unreadable in every row.
+_NUMBERS = ("year", "mileage", "price", "msrp", "doors")
+
+
 def _feed_checks(feed: Feed, folders: list[str]) -> Iterable[Fault]:
     for name in feed.folder:
         if name not in folders:
@@ -246,9 +255,16 @@ def _feed_checks(feed: Feed, folders: list[str]) -> Iterable[Fault]:
             if key not in FIELDS:
                 hint = did_you_mean(key, FIELDS)
                 yield Fault(f"feed[{feed.name}].{section}.{key}", f"no such field{hint}")
-    for key in ("vin", "stock_number"):
-        if key in feed.defaults:
+    yield from _default_checks(feed)
+
+
+def _default_checks(feed: Feed) -> Iterable[Fault]:
+    for key, value in feed.defaults.items():
+        if key in ("vin", "stock_number"):
             yield Fault(f"feed[{feed.name}].defaults.{key}", "an identifier can have no default")
+        if key in _NUMBERS and not isinstance(value, int | float):
+            message = f"must be a number (given: {value!r})"
+            yield Fault(f"feed[{feed.name}].defaults.{key}", message)
 
 
 def database_configured(database: Database) -> bool:
@@ -275,6 +291,8 @@ def database_url(database: Database, url: str | None, password: str | None) -> s
     if host and host.startswith("/"):  # a socket directory does not fit the authority
         query["host"] = host
         host = ""
+        if port:
+            query["port"], port = str(port), None
     login = "" if user is None else user + ("" if secret is None else f":{secret}") + "@"
     place = (host or "") + (f":{port}" if port else "")
     return f"postgresql://{login}{place}/{name}" + (f"?{urlencode(query)}" if query else "")

@@ -1,7 +1,7 @@
 """WAIT  For every delivery: take, read, load, settle, tell.
 
-The only place that retries or backs off.  It sees its doors through the Protocols below,
-which it owns; ``app`` hands in the concrete ones.
+The only place that retries or backs off.  It sees its doors through the Protocols of
+``doors``, which it owns; ``app`` hands in the concrete ones.
 
 Order of effects (each arrow may be the last thing that happens before a crash):
 
@@ -15,32 +15,32 @@ load finds its reports, a settlement finds its file in place.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol, TypeVar
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_random_exponential,
+)
 
 from ingestd.config import Feed
-from ingestd.errors import Clash, ReadFailed, Refused, TryAgain
-from ingestd.model import (
-    Arrival,
-    Delivery,
-    Excerpt,
-    File,
-    Finding,
-    Known,
-    Outcome,
-    Paper,
-    Reading,
-    ReadJob,
-    Report,
-    Settlement,
-    Target,
+from ingestd.doors import Doors, Load, Source
+from ingestd.errors import (
+    Clash,
+    IngestError,
+    Misconfigured,
+    ReadFailed,
+    Refused,
+    TryAgain,
 )
+from ingestd.model import Arrival, Delivery, Excerpt, File, Outcome, ReadJob
+from ingestd.report import Report, Settlement
 
 #: A delivery that failed this often is set aside, and the others go on.
 STRIKES = 3
@@ -48,126 +48,13 @@ STRIKES = 3
 RENEW_EVERY = 15.0
 #: Seconds between looks at the ledger for work that another instance left.
 POLL_EVERY = 5.0
+#: Seconds for what is done on the way out.
+LAST_WORDS = 2.0
 #: Seconds between attempts, at most; the first comes within half a second.
 LONGEST_WAIT = 30.0
 
 _LOG = structlog.get_logger("daemon")
 _T = TypeVar("_T")
-
-
-class Source(Protocol):
-    """A watched mailbox or folder."""
-
-    @property
-    def name(self) -> str:
-        """The configured name, unique among sources."""
-
-    async def watch(self, take: Callable[[Arrival], Awaitable[None]]) -> None:
-        """Call ``take`` for each arrival, its bytes already spooled; never return normally.
-
-        Whatever an earlier run took but did not settle is handed over again first.
-        """
-
-    async def settle(self, delivery: Delivery, outcome: Outcome, papers: Sequence[Paper]) -> None:
-        """Tell the source what became of ``delivery``.  Idempotent."""
-
-
-class Reader(Protocol):
-    """The parser processes."""
-
-    async def open(self, arrival: Arrival) -> tuple[File, ...]:
-        """List the files in a delivery, each with its feed or the reason why it has none."""
-
-    def read(self, job: ReadJob) -> AbstractAsyncContextManager[Reading]:
-        """Read one delivery's files for one feed; leaving the context frees the parser."""
-
-    def excerpt(self, wanted: Excerpt) -> AsyncIterator[bytes]:
-        """Give the sender's own lines that were rejected, line number and reason in front."""
-
-
-class Store(Protocol):
-    """The ledger and the vehicles."""
-
-    async def now(self) -> datetime:
-        """Give the database's time, by which deliveries are ordered."""
-
-    async def lease(self, name: str) -> bool:
-        """Take or renew this instance's lease on a source; False while another holds it."""
-
-    async def unlease(self, name: str) -> None:
-        """Give a lease up, so that another instance need not wait."""
-
-    async def take(self, arrival: Arrival) -> Delivery:
-        """Write the arrival into the ledger; the same (source, key) gives the same delivery."""
-
-    async def claim(self, delivery_id: int | None, busy: Sequence[str]) -> Delivery | None:
-        """Claim the oldest waiting delivery outside the ``busy`` lanes (or just that one).
-
-        The attempt is counted before anything else is done.  None: nothing to do.
-        """
-
-    async def renew(self, deliveries: Sequence[Delivery]) -> None:
-        """Renew the claims on deliveries that are being worked on."""
-
-    async def release(self, delivery: Delivery, *, counted: bool) -> None:
-        """Give a claimed delivery back; the attempt is taken off the count unless ``counted``."""
-
-    async def dealership(self, feed: Feed) -> int:
-        """Give the id of a feed's dealership."""
-
-    async def target(self) -> Target:
-        """Describe the live vehicles table."""
-
-    async def known(self, dealership_id: int) -> Known:
-        """Give what is known of a dealership that helps to read its files."""
-
-    async def load(
-        self, delivery: Delivery, feed: Feed, job: ReadJob, reading: Reading
-    ) -> tuple[Report, ...]:
-        """Load one delivery's files for one feed in one transaction; a second call is harmless."""
-
-    async def finish(
-        self, delivery: Delivery, refused: Sequence[File], quarantine: str | None = None
-    ) -> Settlement:
-        """Close a delivery: report its refused files, set its outcome, queue its settlement."""
-
-    async def rejections(self, import_id: int) -> tuple[Finding, ...]:
-        """Give every rejected line of an import, in the order of the file."""
-
-    async def unsettled(self) -> tuple[Settlement, ...]:
-        """List this instance's settlements that are still owed, oldest first."""
-
-    async def settled(self, delivery: Delivery) -> None:
-        """Tick a settlement off."""
-
-
-class Tell(Protocol):
-    """Whoever wants to know: metrics, log, service manager."""
-
-    def settled(self, settlement: Settlement) -> None:
-        """Observe a delivery that is done; once in the process that did it."""
-
-    def source(self, name: str, *, up: bool) -> None:
-        """Observe a source that began to watch, or failed."""
-
-    def waiting(self, deliveries: int) -> None:
-        """Observe how many deliveries wait."""
-
-
-Load = Callable[[Delivery, Feed, ReadJob, Reading], Awaitable[tuple[Report, ...]]]
-Excerpts = Callable[[Delivery, Report], AsyncIterator[bytes]]
-Papers = Callable[[Settlement, Excerpts], tuple[Paper, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """The concrete things the daemon works with."""
-
-    sources: tuple[Source, ...]
-    reader: Reader
-    store: Store
-    tell: Tell
-    papers: Papers
 
 
 class Daemon:
@@ -183,6 +70,8 @@ class Daemon:
         self._owed = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._claimed: dict[int, Delivery] = {}
+        self._held: set[str] = set()
+        self._clashes: Counter[int] = Counter()
 
     async def run(self, stop: asyncio.Event, grace: Callable[[], float]) -> None:
         """Work until ``stop`` is set; then give what is under way ``grace()`` seconds.
@@ -200,11 +89,12 @@ class Daemon:
             await asyncio.wait(handling, timeout=grace())
             for task in (*handling, *aside):
                 task.cancel()
+        await _briefly(self._settle_all)
 
     # -- sources -------------------------------------------------------------------------
 
     async def _watch(self, source: Source) -> None:
-        """Watch one source for ever: a source that fails is entered again, later and later."""
+        """Watch one source for ever: a source that fails is entered again after a while."""
         while True:
             try:
                 await self._watch_once(source)
@@ -215,16 +105,18 @@ class Daemon:
 
     async def _watch_once(self, source: Source) -> None:
         """Hold the lease on a source and watch it, until either fails."""
-        while not await patiently(self._doors.store.lease, source.name):  # noqa: ASYNC110
+        while not await insistently(self._doors.store.lease, source.name):  # noqa: ASYNC110
             await asyncio.sleep(RENEW_EVERY / 10)  # another process holds it: no event can tell
+        self._held.add(source.name)
+        self._owed.set()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_lease(source.name))
-                self._doors.tell.source(source.name, up=True)
-                await source.watch(self._take)
+                ready = partial(self._doors.tell.source, source.name, up=True)
+                await source.watch(self._take, ready)
         finally:
-            with contextlib.suppress(TryAgain):  # else it runs out by itself
-                await self._doors.store.unlease(source.name)
+            self._held.discard(source.name)
+            await _briefly(self._doors.store.unlease, source.name)  # else it runs out by itself
 
     async def _keep_lease(self, name: str) -> None:
         while True:
@@ -255,7 +147,7 @@ class Daemon:
         async with self._claiming:
             self._work.clear()
             busy = tuple(claimed.arrival.lane for claimed in self._claimed.values())
-            delivery = await patiently(self._doors.store.claim, None, busy)
+            delivery = await insistently(self._doors.store.claim, None, busy)
             if delivery is not None:
                 self._claimed[delivery.id] = delivery
             return delivery
@@ -271,29 +163,42 @@ class Daemon:
     async def _attempt(self, delivery: Delivery) -> None:
         """Handle a delivery once; what fails goes back to the ledger.
 
-        Only a parser's failure counts as a strike: a database or disk that is away is no
-        fault of the file's, and two loads in each other's way are nobody's.
+        Only a parser's failure counts as a strike: a database that is away, a dealership
+        that was removed, our own end are no fault of the file's, and two loads in each
+        other's way are nobody's.
         """
         try:
-            settlement = await self.handle(delivery)
+            settlement = await self._handle_or_close(delivery)
         except Clash:
-            await self._release(delivery, counted=False)
-        except TryAgain as error:
+            await self._give_back(delivery, self._pause(delivery))
+        except (TryAgain, Misconfigured) as error:
             _LOG.warning("delivery.waits", delivery=delivery.id, error=str(error))
-            await self._release(delivery, counted=False)
-            await asyncio.sleep(POLL_EVERY)
+            await self._give_back(delivery, POLL_EVERY)
         except ReadFailed as error:
             _LOG.warning("delivery.failed", delivery=delivery.id, error=str(error))
-            await self._release(delivery, counted=True)
+            await insistently(partial(self._doors.store.release, delivery, counted=True))
+        except asyncio.CancelledError:
+            await _briefly(partial(self._doors.store.release, delivery, counted=False))
+            raise
         else:
             self._doors.tell.settled(settlement)
             self._owed.set()
 
-    async def _release(self, delivery: Delivery, *, counted: bool) -> None:
-        async def release() -> None:
-            await self._doors.store.release(delivery, counted=counted)
+    async def _handle_or_close(self, delivery: Delivery) -> Settlement:
+        """Handle a source's delivery; close what a command left behind when it was killed."""
+        if delivery.arrival.kind != "cli":
+            return await self.handle(delivery)
+        reason = "the command that imported it ended before it was done; import the file again"
+        return await self._doors.store.finish(delivery, (), reason)
 
-        await patiently(release)
+    async def _give_back(self, delivery: Delivery, pause: float) -> None:
+        await insistently(partial(self._doors.store.release, delivery, counted=False))
+        await asyncio.sleep(pause)
+
+    def _pause(self, delivery: Delivery) -> float:
+        """Give the seconds to wait after a clash: none to speak of at first, then longer."""
+        self._clashes[delivery.id] += 1
+        return min(POLL_EVERY, random.uniform(0.5, 1) * 0.01 * 2.0 ** self._clashes[delivery.id])  # noqa: S311  so that two do not meet again
 
     async def handle(self, delivery: Delivery) -> Settlement:
         """Read and load a claimed delivery, and close it.
@@ -319,9 +224,10 @@ class Daemon:
             files = await self._doors.reader.open(arrival)
         except Refused as error:
             return [_refusal(whole, error)]
-        refused = [file for file in files if file.feed is None]
-        for name in dict.fromkeys(file.feed for file in files if file.feed is not None):
-            mine = tuple(file for file in files if file.feed == name)
+        refused = [file for file in files if file.reason is not None]
+        good = [file for file in files if file.reason is None and file.feed is not None]
+        for name in dict.fromkeys(file.feed for file in good if file.feed is not None):
+            mine = tuple(file for file in good if file.feed == name)
             try:
                 job = await self._job(arrival, self._feeds[name], mine)
                 async with self._doors.reader.read(job) as reading:
@@ -350,10 +256,14 @@ class Daemon:
         """Tell the sources what became of their deliveries, until nothing is owed."""
         while True:
             self._owed.clear()
-            owed = await patiently(self._doors.store.unsettled)
-            told = [await self._settle_one(settlement) for settlement in owed]
-            if not all(told) or not owed:
+            if not await insistently(self._settle_all):
                 await self._wait_for(self._owed)
+
+    async def _settle_all(self) -> bool:
+        """Settle what is owed to the sources we hold; False when there is no use in going on."""
+        owed = await self._doors.store.unsettled(tuple(self._held))
+        told = [await self._settle_one(settlement) for settlement in owed]
+        return bool(told) and all(told)
 
     async def _settle_one(self, settlement: Settlement) -> bool:
         delivery = settlement.delivery
@@ -362,8 +272,6 @@ class Daemon:
             if source is not None:
                 papers = self._doors.papers(settlement, self._excerpt)
                 await source.settle(delivery, delivery.outcome or Outcome.FAILED, papers)
-            elif delivery.arrival.kind != "cli":
-                return False  # of a source that is not configured any more: kept until it is
             await self._doors.store.settled(delivery)
         except TryAgain as error:
             _LOG.warning("settlement.waits", delivery=delivery.id, error=str(error))
@@ -378,8 +286,9 @@ class Daemon:
         """
         if report.import_id is None:
             return
-        findings = await self._doors.store.rejections(report.import_id)
-        wanted = Excerpt(delivery.arrival, report.file_index, report.feed, findings)
+        rejections = self._doors.store.each_rejection(report.import_id)
+        reasons = tuple([(found.line, found.reason) async for found in rejections])
+        wanted = Excerpt(delivery.arrival, report.file_index, report.feed, reasons)
         try:
             async for block in self._doors.reader.excerpt(wanted):
                 yield block
@@ -397,13 +306,43 @@ class Daemon:
 
 async def patiently(call: Callable[..., Awaitable[_T]], *args: object) -> _T:
     """Call again and again, later and later, while the world is bad."""
+    return await _again(TryAgain, call, *args)
+
+
+async def insistently(call: Callable[..., Awaitable[_T]], *args: object) -> _T:
+    """Call so even where the configuration is at fault: it was well when we began.
+
+    A password that was changed or a right that was taken can be given back, and a daemon
+    that ended over it would not be started again.
+    """
+    return await _again((TryAgain, Misconfigured), call, *args)
+
+
+async def _again(
+    errors: type[IngestError] | tuple[type[IngestError], ...],
+    call: Callable[..., Awaitable[_T]],
+    *args: object,
+) -> _T:
     waits = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
     async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(TryAgain), wait=waits, reraise=True
+        retry=retry_if_exception_type(errors), wait=waits, before_sleep=_say, reraise=True
     ):
         with attempt:
             return await call(*args)
     raise AssertionError  # tenacity gives attempts until one returns or raises
+
+
+def _say(state: RetryCallState) -> None:
+    """Log the first failure of a row, not each."""
+    if state.attempt_number == 1 and state.outcome is not None:
+        _LOG.warning("store.waits", error=str(state.outcome.exception()))
+
+
+async def _briefly(call: Callable[..., Awaitable[object]], *args: object) -> None:
+    """Try a last thing on the way out; who stops us does not wait for a server that is away."""
+    with contextlib.suppress(TryAgain, Misconfigured, TimeoutError):
+        async with asyncio.timeout(LAST_WORDS):
+            await call(*args)
 
 
 def _refusal(file: File, error: Refused) -> File:

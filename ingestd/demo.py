@@ -11,7 +11,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from ingestd.config import Config, parse
-from ingestd.model import Settlement
+from ingestd.report import Settlement
 
 DEALERSHIP = "Prairie Crossing Motors"
 FEED = "sample"

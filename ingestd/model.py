@@ -2,14 +2,14 @@
 
 A stage takes one of these and gives the next; nothing here computes more than a name.
 The words are those of the design's table: source, delivery, feed, file, import, line, row,
-rejection, warning, ledger, settle, target.
+rejection, warning, ledger, settle, target.  What became of them is in ``report``.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 Chunks: TypeAlias = Callable[[], Iterator[bytes]]
 """Re-readable content: each call starts again and yields the same bytes."""
@@ -130,7 +130,8 @@ class Delivery:
 class File:
     """One table inside a delivery, and whose it is.
 
-    Exactly one of ``feed`` and ``reason`` is set.  ``index`` counts the files of the
+    ``reason`` says why it is refused; it may be known whose it is all the same.  Where there
+    is no reason there is a feed.  ``index`` counts the files of the
     delivery from 0, in the order in which they stand in it.
     """
 
@@ -276,131 +277,16 @@ class ReadJob:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The lines of one file that somebody wants to see again, each for a finding."""
+    """The lines of one file that somebody wants to see again: (line, reason) of each."""
 
     arrival: Arrival
     file: int
     feed: str | None
-    findings: tuple[Finding, ...]
+    reasons: tuple[tuple[int, str], ...]
 
 
 #: What a reading gives: COPY text in blocks, then one ``Finished``.
 Reading: TypeAlias = AsyncIterator["bytes | Finished"]
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Line outcomes of one file (I5: they add up to ``lines``)."""
-
-    header: int = 0
-    blank: int = 0
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    duplicate: int = 0
-    rejected: int = 0
-
-    def total(self) -> int:
-        """All lines accounted for."""
-        return (
-            self.header
-            + self.blank
-            + self.added
-            + self.updated
-            + self.unchanged
-            + self.duplicate
-            + self.rejected
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of one file: the noun behind ``import --json``, the receipt and the ledger."""
-
-    import_id: int | None
-    delivery_id: int | None
-    file: str
-    file_index: int
-    dealership_id: int | None
-    feed: str | None
-    outcome: Outcome
-    reason: str | None
-    message: str
-    lines: int | None
-    counts: Counts | None
-    reading: FileReading | None
-    rejections: tuple[Finding, ...]  # at most 100
-    started_at: datetime
-    seconds: float
-    deactivated: int = 0
-    reactivated: int = 0
-    held_deactivations: int = 0
-
-    def as_json(self) -> dict[str, Any]:
-        """Give the object of design section 7.1.  Keys may be added, never renamed."""
-        reading = self.reading or FileReading(file=self.file_index, name=self.file)
-        return {
-            "import_id": self.import_id,
-            "delivery_id": self.delivery_id,
-            "file": self.file,
-            "dealership_id": self.dealership_id,
-            "feed": self.feed,
-            "outcome": str(self.outcome),
-            "reason": self.reason,
-            "message": self.message,
-            "lines": self.lines,
-            "counts": None if self.counts is None else _counts_json(self.counts),
-            "deactivated": self.deactivated,
-            "reactivated": self.reactivated,
-            "held_deactivations": self.held_deactivations,
-            "warnings": reading.warnings,
-            "encoding": reading.encoding,
-            "delimiter": reading.delimiter,
-            "quoting": reading.quoting,
-            "mapping": {name: list(headers) for name, headers in reading.mapping.items()},
-            "unmapped": list(reading.unmapped),
-            "rejections": [finding_json(finding) for finding in self.rejections],
-            "started_at": self.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "seconds": round(self.seconds, 3),
-        }
-
-
-def refusal(
-    delivery_id: int | None, file: File, now: datetime, outcome: Outcome = Outcome.REJECTED
-) -> Report:
-    """Give the report of a file of which nothing was read, or nothing could be."""
-    return Report(
-        import_id=None,
-        delivery_id=delivery_id,
-        file=file.name,
-        file_index=file.index,
-        dealership_id=None,
-        feed=file.feed,
-        outcome=outcome,
-        reason=file.reason or "internal_error",
-        message=file.message,
-        lines=None,
-        counts=None,
-        reading=None,
-        rejections=(),
-        started_at=now,
-        seconds=0.0,
-    )
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """Give a rejection or warning as JSON shows it."""
-    return {
-        "line": finding.line,
-        "column": finding.column,
-        "reason": finding.reason,
-        "value": finding.value,
-    }
-
-
-def _counts_json(counts: Counts) -> dict[str, int]:
-    names = ("header", "blank", "added", "updated", "unchanged", "duplicate", "rejected")
-    return {name: getattr(counts, name) for name in names}
 
 
 def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
@@ -417,14 +303,6 @@ class Dealership:
     id: int
     name: str
     vehicles: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """A delivery that is done but whose source has not been told yet."""
-
-    delivery: Delivery
-    reports: tuple[Report, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,11 @@ from pathlib import Path
 
 from ingestd.app import check_feeds, opened_store
 from ingestd.config import Config, Feed, Folder
-from ingestd.daemon import Daemon, Doors
-from ingestd.errors import Clash, IngestError
-from ingestd.model import (
-    Arrival,
-    Delivery,
-    Excerpt,
-    File,
-    Reading,
-    ReadJob,
-    Report,
-    Settlement,
-    State,
-    refusal,
-)
+from ingestd.daemon import Daemon
+from ingestd.doors import Doors
+from ingestd.errors import Clash, IngestError, ReadFailed, TryAgain
+from ingestd.model import Arrival, Delivery, Excerpt, File, Reading, ReadJob, State
+from ingestd.report import Report, Settlement, refusal
 from ingestd.sources.ground import prepare
 from ingestd.sources.spool import Spool
 from ingestd.store.postgres import PostgresStore as Store
@@ -101,14 +92,22 @@ async def _import(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Repor
 
 async def _claim_and_handle(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Report, ...]:
     taken = await store.take(arrival)
+    delivery = await store.claim(taken.id, ())
+    if delivery is None:
+        raise TryAgain("another process of this state_dir has taken the import; look there")
+    try:
+        settlement = await _tried(daemon, delivery)
+    except (ReadFailed, Clash) as error:
+        # Nobody else is to do it later, behind the back of who asked for it now.
+        settlement = await store.finish(delivery, (), str(error))
+    await store.settled(delivery)
+    return settlement.reports
+
+
+async def _tried(daemon: Daemon, delivery: Delivery) -> Settlement:
     for _ in range(_TRIES):
-        delivery = await store.claim(taken.id, ())
-        assert delivery is not None, "another process has taken what is ours"
         with contextlib.suppress(Clash):
-            settlement = await daemon.handle(delivery)
-            await store.settled(delivery)
-            return settlement.reports
-        await store.release(delivery, counted=False)
+            return await daemon.handle(delivery)
     raise Clash("other imports were in the way five times; try again when they are done")
 
 
@@ -179,8 +178,8 @@ async def check_database(config: Config, url: str) -> AsyncIterator[Step]:
         async with opened_store(config, url) as store:
             yield Step("database", await store.server(), well=True)
             yield await _schema(store)
-            yield await _tried("target", _target(store))
-            yield await _tried("feeds", _feeds(config, store))
+            yield await _awaited("target", _target(store))
+            yield await _awaited("feeds", _feeds(config, store))
     except IngestError as error:
         yield Step("database", str(error), well=False)
 
@@ -191,7 +190,7 @@ async def check_place(config: Config) -> AsyncIterator[Step]:
     for folder in config.folder:
         yield _done(f"folder {folder.name}", partial(_entered, folder, names))
     yield _done("spool", partial(_spool, config))
-    yield await _tried("parser", _parser(config))
+    yield await _awaited("parser", _parser(config))
 
 
 def _done(name: str, work: Callable[[], str]) -> Step:
@@ -201,7 +200,7 @@ def _done(name: str, work: Callable[[], str]) -> Step:
         return Step(name, str(error), well=False)
 
 
-async def _tried(name: str, work: Awaitable[str]) -> Step:
+async def _awaited(name: str, work: Awaitable[str]) -> Step:
     try:
         return Step(name, await work, well=True)
     except IngestError as error:

@@ -79,9 +79,9 @@ def _unpacked(part: Member | Blocked, limits: Limits) -> tuple[Member | Blocked,
 
 
 def _file(index: int, member: Member | Blocked, arrival: Arrival, feeds: Sequence[Feed]) -> File:
-    if isinstance(member, Blocked):
-        return File(index, member.name, 0, None, member.reason, member.message)
     routed = route.route(member.name, arrival.name, arrival.source, arrival.hint, feeds)
+    if isinstance(member, Blocked):
+        return File(index, member.name, 0, routed.feed, member.reason, member.message)
     return File(index, member.name, member.size, routed.feed, routed.reason, routed.message)
 
 
@@ -307,7 +307,7 @@ def excerpt(wanted: Excerpt, content: Chunks, feed: Feed | None, limits: Limits)
     if not isinstance(found, Table):
         return
     mark = found.layout.delimiter
-    reasons = {finding.line: finding.reason for finding in reversed(wanted.findings)}
+    reasons = dict(reversed(wanted.reasons))
     fronts = {line: f"{line}{mark}{reason}{mark}" for line, reason in reasons.items()}
     fronts[found.layout.header_line] = f"line{mark}reason{mark}"
     longest = {

@@ -114,14 +114,21 @@ def _private_stdout() -> BinaryIO:
 
 def _limit_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    _lower(resource.RLIMIT_AS, size)
 
 
 def _limit_cpu(seconds: float) -> None:
     """Allow ``seconds`` more than were used so far: the limit counts a process's whole life."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     allowed = int(used.ru_utime + used.ru_stime + seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
+    _lower(resource.RLIMIT_CPU, allowed)
+
+
+def _lower(what: int, wanted: int) -> None:
+    """Set the soft limit, within the hard one that we were born with and may not raise."""
+    _, hard = resource.getrlimit(what)
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(what, (soft, hard))
 
 
 def _jobs(inbox: BinaryIO) -> Iterator[bytes]:

@@ -23,32 +23,40 @@ from typing import NoReturn, Self
 import structlog
 
 from ingestd.config import Config, Feed
-from ingestd.errors import ReadFailed, Refused
-from ingestd.model import Arrival, Excerpt, File, Reading, ReadJob
+from ingestd.errors import ReadFailed, Refused, TryAgain
+from ingestd.model import Arrival, Excerpt, File, Finished, Reading, ReadJob
 from ingestd.worker import FAILURE, FILES, FINISHED, HEAD, JOB, SETUP, Job, Setup
 
 _LOG = structlog.get_logger("workers")
+#: Lines in an excerpt, and bytes of a result, from which JSON would hold the loop up.
+_MANY = 1000
+_LONG = 1 << 18
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
 @dataclass(slots=True, eq=False)
 class _Parser:
-    """One living process, how many jobs it has done, and whether the last came to its end."""
+    """One living process: its jobs so far, whether the last came to its end, or failed."""
 
     process: asyncio.subprocess.Process
     jobs: int = 0
     idle: bool = True
+    failed: bool = False
 
-    async def send(self, payload: bytes) -> None:
+    async def send(self, payload: bytes, deadline: float) -> None:
         """Hand a job (or the setup) over.
 
         Raises:
-            ReadFailed: the process is gone.
+            ReadFailed: the process is gone, or did not take it within ``deadline`` seconds.
         """
         assert self.process.stdin is not None
         self.process.stdin.write(b"J" + len(payload).to_bytes(4, "big") + payload)
         try:
-            await self.process.stdin.drain()
+            async with asyncio.timeout(deadline):
+                await self.process.stdin.drain()
+        except TimeoutError:
+            self.failed = True
+            raise ReadFailed(f"the parser took no job within {deadline:g} s") from None
         except OSError as error:
             raise ReadFailed(await self.epitaph()) from error
 
@@ -65,12 +73,14 @@ class _Parser:
                 size = int.from_bytes(head[1:], "big")
                 return head[:1], await self.process.stdout.readexactly(size)
         except TimeoutError:
+            self.failed = True
             raise ReadFailed(f"the parser gave no answer within {deadline:g} s") from None
         except asyncio.IncompleteReadError:
             raise ReadFailed(await self.epitaph()) from None
 
     async def epitaph(self) -> str:
         """Say how the process ended."""
+        self.failed = True
         code = await self.process.wait()
         if code == -signal.SIGXCPU:
             return "the parser used up its processor time (workers.deadline)"
@@ -164,14 +174,10 @@ class Workers:
         try:
             parser = parser or await self._start()
             parser.jobs, parser.idle = parser.jobs + 1, False
-            await parser.send(JOB.dump_json(job))
-            async with contextlib.aclosing(
-                _frames(parser, self._config.workers.deadline)
-            ) as frames:
+            deadline = self._config.workers.deadline
+            await parser.send(await _dumped(job), deadline)
+            async with contextlib.aclosing(_frames(parser, deadline)) as frames:
                 yield frames
-        except ReadFailed:
-            self._on_restart()
-            raise
         finally:
             self._free.put_nowait(await self._returned(parser))
 
@@ -179,23 +185,28 @@ class Workers:
         """Give what goes back to the free ones: the parser, or room for a fresh one."""
         if parser is None:
             return None
-        if parser.idle and parser.jobs < self._config.workers.recycle_after:
+        if parser.failed:
+            self._on_restart()
+        if parser.idle and not parser.failed and parser.jobs < self._config.workers.recycle_after:
             return parser
         await self._end(parser)
         return None
 
     async def _start(self) -> _Parser:
         workers = self._config.workers
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "ingestd.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=_environment(os.environ),
-            start_new_session=True,  # a Ctrl-C is the daemon's to handle
-            limit=1 << 20,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "ingestd.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env=_environment(os.environ),
+                start_new_session=True,  # a Ctrl-C is the daemon's to handle
+                limit=1 << 20,
+            )
+        except OSError as error:
+            raise TryAgain(f"no parser process can be started: {error.strerror}") from error
         parser = _Parser(process)
         self._alive.add(parser)
         setup = Setup(
@@ -204,7 +215,7 @@ class Workers:
             memory=workers.memory,
             cpu=workers.deadline,
         )
-        await parser.send(SETUP.dump_json(setup))
+        await parser.send(SETUP.dump_json(setup), workers.deadline)
         return parser
 
     async def _end(self, parser: _Parser) -> None:
@@ -218,6 +229,20 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if name in _INHERITED or name.startswith("COVERAGE_")
     }
+
+
+async def _dumped(job: Job) -> bytes:
+    """Give a job as JSON; one with many lines in it is written beside the loop."""
+    if job.excerpt is not None and len(job.excerpt.reasons) > _MANY:
+        return await asyncio.to_thread(JOB.dump_json, job)
+    return JOB.dump_json(job)
+
+
+async def _finished(payload: bytes) -> Finished:
+    """Read a reading's last word; a long one beside the loop."""
+    if len(payload) > _LONG:
+        return await asyncio.to_thread(FINISHED.validate_json, payload)
+    return FINISHED.validate_json(payload)
 
 
 async def _frames(parser: _Parser, deadline: float) -> AsyncGenerator[tuple[bytes, bytes]]:
@@ -253,4 +278,4 @@ async def _result(frames: AsyncIterator[tuple[bytes, bytes]]) -> bytes:
 
 async def _reading(frames: AsyncIterator[tuple[bytes, bytes]]) -> Reading:
     async for kind, payload in frames:
-        yield payload if kind == b"B" else FINISHED.validate_json(payload)
+        yield payload if kind == b"B" else await _finished(payload)

@@ -1,16 +1,20 @@
 """WIRE  The command line: reads argv, the environment and the configuration file.
 
-Exit codes are those of sysexits.h: 0 well · 64 usage · 65 rejected rows or files ·
+Exit codes are those of sysexits.h (``codes``): 0 well · 64 usage · 65 rejected rows or files ·
 66 no such file · 69 a check failed · 70 a bug · 75 try again (database away, import held) ·
 78 configuration.  ``main`` is where every error becomes a message and a code.
 """
 
+import os
 import sys
-from typing import NoReturn
+import traceback
+from typing import Annotated, NoReturn
 
 import typer
 
+from ingestd import __version__
 from ingestd.cli.check import check
+from ingestd.cli.codes import EX_SOFTWARE, EX_USAGE
 from ingestd.cli.dealerships import dealerships
 from ingestd.cli.feed import import_, inspect
 from ingestd.cli.ledger import imports, status
@@ -18,17 +22,31 @@ from ingestd.cli.run import run
 from ingestd.cli.schema import schema
 from ingestd.cli.terminal import complain
 from ingestd.errors import IngestError
+from ingestd.tell.log import redactor
 
-USAGE = 64
 _USAGE_OF_TYPER = 2
 
 app = typer.Typer(
     name="ingestd",
     help="Dealers' inventory files become vehicles in PostgreSQL.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _ingestd(
+    version: Annotated[  # noqa: FBT002  typer's way to name an option
+        bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"ingestd {__version__}\n")
+        raise typer.Exit
+
+
 app.command()(run)
 app.command(name="import")(import_)
 app.command()(inspect)
@@ -44,22 +62,38 @@ def main() -> None:
     try:
         app()
     except SystemExit as done:
-        sys.exit(USAGE if done.code == _USAGE_OF_TYPER else done.code)
-    except IngestError as error:
-        _give_up(error)
-    except ExceptionGroup as group:
-        expected, bugs = group.split(IngestError)
-        if expected is None or bugs is not None:
-            raise
-        _give_up(_leaf(expected))
+        _flush()
+        sys.exit(EX_USAGE if done.code == _USAGE_OF_TYPER else done.code)
+    except Exception as error:  # noqa: BLE001  the last who can tell it, and give it its code
+        _give_up(_expected(error) or error)
 
 
-def _leaf(group: ExceptionGroup[IngestError]) -> IngestError:
-    """Give the first of the errors that tasks side by side ended with."""
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, ExceptionGroup) else first
+def _flush() -> None:
+    """Write out what is left; a reader that is gone (``| head``) is no matter for a message."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes again on its way out, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
-def _give_up(error: IngestError) -> NoReturn:
-    complain(str(error))
-    sys.exit(error.exit_code)
+def _expected(error: Exception) -> IngestError | None:
+    """Give the error of ours that this is, or the first of a group that has no others."""
+    if isinstance(error, IngestError):
+        return error
+    if not isinstance(error, ExceptionGroup):
+        return None
+    found = [_expected(inner) for inner in error.exceptions]
+    return found[0] if all(found) else None
+
+
+def _give_up(error: Exception) -> NoReturn:
+    if isinstance(error, IngestError):
+        complain(str(error))
+        sys.exit(error.exit_code)
+    redact = redactor()
+    what = "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]
+    complain(redact(f"a bug in ingestd: {what}; please report it with what follows"))
+    sys.stderr.write(redact("".join(traceback.format_exception(error))))
+    sys.exit(EX_SOFTWARE)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ingestd import config as configuration
 from ingestd import once
+from ingestd.cli.codes import EX_UNAVAILABLE
 from ingestd.cli.setting import (
     HOW_TO_GIVE_A_DATABASE,
     ConfigOption,
@@ -21,9 +22,6 @@ from ingestd.cli.terminal import console, print_json
 from ingestd.config import Config
 from ingestd.errors import IngestError
 from ingestd.once import Step
-
-#: A check that failed (EX_UNAVAILABLE).
-FAILED = 69
 
 
 def check(
@@ -38,7 +36,7 @@ def check(
     for step in steps:
         _print(step, as_json=as_json)
     if not all(step.well for step in steps):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(EX_UNAVAILABLE)
 
 
 def _steps(settings: Config) -> list[Step]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ingestd.cli.codes import Usage
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
 from ingestd.cli.terminal import print_json, print_table
 from ingestd.model import Dealership
@@ -45,6 +46,11 @@ def add(  # noqa: PLR0913  one option for each column of the table
     """Add a dealership and print its id, for the feed's ``dealership = …``."""
 
     async def work(store: Store) -> int:
+        same = [known.id for known in await store.dealerships() if known.name == name]
+        if same:
+            raise Usage(
+                f"dealership {same[0]} has this name already; a feed could not tell them apart"
+            )
         return await store.add_dealership(
             name,
             location=location,

@@ -1,4 +1,4 @@
-"""WIRE  ``ingestd import`` and ``ingestd inspect``: one file by hand."""
+"""WIRE  ``ingestd import`` and ``ingestd inspect``: files by hand."""
 
 import asyncio
 import contextlib
@@ -11,18 +11,33 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    FileSizeColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 
 from ingestd import once
+from ingestd.cli.codes import (
+    EX_DATAERR,
+    EX_NOINPUT,
+    EX_OK,
+    EX_SOFTWARE,
+    EX_TEMPFAIL,
+    Usage,
+)
 from ingestd.cli.inspection import counts, print_inspection
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
 from ingestd.cli.terminal import complain, print_json, print_report
 from ingestd.config import Config, Feed, did_you_mean
 from ingestd.errors import Fault, Misconfigured
-from ingestd.model import Outcome, Report
+from ingestd.model import Outcome
+from ingestd.report import Report
 from ingestd.store.postgres import PostgresStore as Store
 
-REJECTED, NO_INPUT, BUG, TRY_AGAIN = 65, 66, 70, 75
 #: Smaller files are done before a bar could be read.
 SHOW_PROGRESS_FROM = 4 << 20
 
@@ -49,76 +64,116 @@ def import_(  # noqa: PLR0913  one parameter an option
 
     Exit 65 if a row or file was rejected, 75 if an import is held, 70 if one failed.
     """
+    if feed is None and dealership is None:
+        raise Usage("say whose file it is: --dealership ID or --feed NAME")
     _must_exist(files)
     settings = read_config(config, embedded=embedded)
-    chosen = choose_feed(settings, feed, dealership)
-    worst = 0
-    for file in files:
-        reports = _import_one(settings, chosen, file, dry_run=dry_run, quiet=as_json)
-        for report in reports:
-            print_json(report.as_json()) if as_json else print_report(report)
-            worst = max(worst, exit_code(report))
-    raise typer.Exit(worst)
+
+    async def work(store: Store) -> int:
+        chosen = await choose_feed(store, settings, feed, dealership)
+        worst = EX_OK
+        for file in files:
+            job = once.Job(settings, chosen, file, dry_run=dry_run)
+            for report in await _import_one(job, store, quiet=as_json):
+                _print(report, as_json=as_json, dry_run=dry_run)
+                worst = max(worst, exit_code(report))
+        return worst
+
+    raise typer.Exit(with_store(settings, work))
+
+
+def _print(report: Report, *, as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        print_json({**report.as_json(), "dry_run": dry_run})
+    else:
+        print_report(report, dry_run=dry_run)
 
 
 def _must_exist(files: list[Path]) -> None:
     missing = [file for file in files if not file.is_file()]
     for file in missing:
-        complain(f"{file}: there is no such file")
+        what = "is a directory; name the files in it" if file.is_dir() else "there is no such file"
+        complain(f"{file}: {what}")
     if missing:
-        raise typer.Exit(NO_INPUT)
+        raise typer.Exit(EX_NOINPUT)
 
 
-def _import_one(
-    settings: Config, feed: Feed, file: Path, *, dry_run: bool, quiet: bool
-) -> tuple[Report, ...]:
-    async def work(store: Store) -> tuple[Report, ...]:
-        with _progress(file, quiet=quiet) as advance:
-            return await once.import_file(
-                once.Job(settings, feed, file, dry_run=dry_run), store, advance
-            )
-
-    return with_store(settings, work)
+async def _import_one(job: once.Job, store: Store, *, quiet: bool) -> tuple[Report, ...]:
+    with _progress(job.file, quiet=quiet) as advance:
+        return await once.import_file(job, store, advance)
 
 
 @contextlib.contextmanager
 def _progress(file: Path, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal while a large file is read; give what advances it by bytes."""
-    size = file.stat().st_size
-    if quiet or not sys.stderr.isatty() or size < SHOW_PROGRESS_FROM:
+    """Show on a terminal what has gone to the database; give what advances it by bytes.
+
+    The bar has no end: how much a file will come to (packed, or in another encoding) is
+    known only when it has been read.
+    """
+    if quiet or not sys.stderr.isatty() or file.stat().st_size < SHOW_PROGRESS_FROM:
         yield lambda _: None
         return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
+        FileSizeColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
     )
     with Progress(*columns, transient=True, console=Console(stderr=True)) as progress:
-        task = progress.add_task(file.name, total=size)
+        task = progress.add_task(f"{file.name} to the database", total=None)
         yield lambda count: progress.advance(task, count)
 
 
-def choose_feed(settings: Config, name: str | None, dealership: int | None) -> Feed:
+async def choose_feed(
+    store: Store, settings: Config, name: str | None, dealership: int | None
+) -> Feed:
     """Give the feed to import for: by name, or a dealership's only one, or an implicit one.
 
     Raises:
-        Misconfigured: there is no such feed, or several, or neither was named.
+        Misconfigured: there is no such feed, or a feed's dealership is not to be found.
+        Usage: the dealership has several feeds, or is not that of the feed named.
     """
     if name is not None:
-        known = {feed.name: feed for feed in settings.feed}
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise Misconfigured(Fault("--feed", f"there is no feed {name!r}{hint}"))
-        return known[name]
-    if dealership is None:
-        raise Misconfigured(Fault("", "say whose file it is: --dealership ID or --feed NAME"))
-    own = [feed for feed in settings.feed if feed.dealership == dealership]
+        return await _agreeing(store, named_feed(settings, name), dealership)
+    assert dealership is not None, "one of the two is named"
+    own = [feed for feed in settings.feed if await _dealership(store, feed) == dealership]
     if len(own) > 1:
         names = ", ".join(feed.name for feed in own)
-        message = f"dealership {dealership} has several feeds ({names}); say which by --feed NAME"
-        raise Misconfigured(Fault("--dealership", message))
+        raise Usage(
+            f"dealership {dealership} has several feeds ({names}); say which by --feed NAME"
+        )
     return own[0] if own else implicit_feed(dealership)
+
+
+async def _agreeing(store: Store, feed: Feed, dealership: int | None) -> Feed:
+    if dealership is not None:
+        own = await _dealership(store, feed)
+        if own != dealership:
+            raise Usage(
+                f"feed {feed.name!r} is of dealership {own}, not {dealership}; give one of the two"
+            )
+    return feed
+
+
+async def _dealership(store: Store, feed: Feed) -> int:
+    """Give the id of a feed's dealership; one that is configured by name is looked up."""
+    if isinstance(feed.dealership, int):
+        return feed.dealership
+    return await store.dealership(feed)
+
+
+def named_feed(settings: Config, name: str) -> Feed:
+    """Give the configured feed of that name.
+
+    Raises:
+        Misconfigured: there is none.
+    """
+    known = {feed.name: feed for feed in settings.feed}
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise Misconfigured(Fault("--feed", f"there is no feed {name!r}{hint}"))
+    return known[name]
 
 
 def implicit_feed(dealership: int) -> Feed:
@@ -129,11 +184,11 @@ def implicit_feed(dealership: int) -> Feed:
 def exit_code(report: Report) -> int:
     """Give the exit code that an import becomes; the greatest of several counts."""
     if report.outcome is Outcome.FAILED:
-        return BUG
+        return EX_SOFTWARE
     if report.outcome is Outcome.HELD:
-        return TRY_AGAIN
+        return EX_TEMPFAIL
     rejected = report.outcome is Outcome.REJECTED or (report.counts and report.counts.rejected)
-    return REJECTED if rejected else 0
+    return EX_DATAERR if rejected else EX_OK
 
 
 def inspect(
@@ -141,6 +196,7 @@ def inspect(
     config: ConfigOption = None,
     *,
     feed: FeedOption = None,
+    embedded: EmbeddedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what would be understood of a file: no database is needed, nothing is stored.
@@ -148,10 +204,10 @@ def inspect(
     Exit 65 if the file would be refused.
     """
     _must_exist([file])
-    settings = read_config(config)
-    chosen = None if feed is None else choose_feed(settings, feed, None)
+    settings = read_config(config, embedded=embedded)
+    chosen = None if feed is None else named_feed(settings, feed)
     today = datetime.now(tz=UTC).date().isoformat()  # noqa: TID251  the command line may know the time
     found = json.loads(asyncio.run(once.inspect_file(settings, chosen, file, today)))
     for inspection in found:
         print_json(counts(inspection)) if as_json else print_inspection(inspection)
-    raise typer.Exit(REJECTED if any(one["reason"] for one in found) else 0)
+    raise typer.Exit(EX_DATAERR if any(one["reason"] for one in found) else EX_OK)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ingestd.cli.codes import EX_NOINPUT
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
 from ingestd.cli.terminal import (
     complain,
@@ -13,12 +14,12 @@ from ingestd.cli.terminal import (
     print_report,
     print_table,
 )
-from ingestd.model import Finding, Report, finding_json
+from ingestd.model import Finding
+from ingestd.report import Report, finding_json
 from ingestd.store.postgres import PostgresStore as Store
 
 imports = typer.Typer(no_args_is_help=True, help="What was made of each file.")
 
-NO_INPUT = 66
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")]
 FeedOption = Annotated[str | None, typer.Option("--feed", help="Only of this feed.")]
 
@@ -105,7 +106,7 @@ def rejections(
 
 def _no_such(number: int) -> None:
     complain(f"there is no import {number}; `ingestd imports list` shows the latest")
-    raise typer.Exit(NO_INPUT)
+    raise typer.Exit(EX_NOINPUT)
 
 
 def status(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ingestd import app
+from ingestd.cli.codes import EX_UNAVAILABLE
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, database, read_config
 from ingestd.cli.terminal import print_json, print_table
 from ingestd.config import Config
@@ -18,8 +19,6 @@ from ingestd.store.migrate import Status
 
 schema = typer.Typer(no_args_is_help=True, help="The tables: apply, status, print.")
 
-#: A check that failed (EX_UNAVAILABLE).
-FAILED = 69
 UrlOption = Annotated[
     str | None,
     typer.Option("--url", help="The database, as a role that may create tables and roles."),
@@ -68,7 +67,7 @@ def status(
         print_table(("file", "state"), rows)
         sys.stdout.writelines(f"{message}\n" for message in found.messages())
     if set(found.pending) - set(found.left_out):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(EX_UNAVAILABLE)
 
 
 def _rows(status: Status) -> Iterator[tuple[str, str]]:
@@ -82,9 +81,18 @@ def _rows(status: Status) -> Iterator[tuple[str, str]]:
 
 
 @schema.command(name="print")
-def print_() -> None:
-    """Print the SQL, in the order in which psql may run it."""
-    sys.stdout.write(migrate.script())
+def print_(
+    config: ConfigOption = None, *, embedded: EmbeddedOption = False, as_json: JsonOption = False
+) -> None:
+    """Print the SQL, in the order in which psql may run it; no database is needed.
+
+    With --json a list of objects, one a file: its name (file) and its text (sql).
+    """
+    del config, embedded  # every command takes them; what is printed is the same for all
+    if as_json:
+        print_json([{"file": file.name, "sql": file.sql} for file in migrate.files()])
+    else:
+        sys.stdout.write(migrate.script())
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingestd.model import Outcome, Report
+from ingestd.model import Finding, Outcome
+from ingestd.report import Report
 
 _COLOURS = {
     Outcome.IMPORTED: "green",
@@ -49,10 +50,14 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     console().print(table)
 
 
-def print_report(report: Report) -> None:
-    """Print what became of one file: outcome, counts, the first rejections, what to do."""
+def print_report(report: Report, *, dry_run: bool = False) -> None:
+    """Print what became of one file: outcome, counts, the first rejections, what to do.
+
+    ``dry_run`` says that it would have become so: all of it was taken back.
+    """
     out = console()
-    headline = Text(f"{report.outcome}", style=f"bold {_COLOURS[report.outcome]}")
+    outcome = f"would be {report.outcome} (dry run: nothing is kept)" if dry_run else report.outcome
+    headline = Text(str(outcome), style=f"bold {_COLOURS[report.outcome]}")
     headline.append(f"  {report.file}", style="bold default")
     if report.feed:
         headline.append(f"  for feed {report.feed}", style="default")
@@ -62,9 +67,16 @@ def print_report(report: Report) -> None:
     if report.message:
         out.print(Text("  " + report.message))
     for finding in report.rejections[:_SHOWN]:
-        where = f"line {finding.line}" + (f", {finding.column}" if finding.column else "")
-        out.print(Text(f"  {where}: {finding.reason} ({finding.value!r})", style="red"))
+        out.print(Text(f"  rejected: {_found(finding)}", style="red"))
     _print_rest(out, report)
+    warnings = () if report.reading is None else report.reading.warnings_list
+    for finding in warnings[:_SHOWN]:
+        out.print(Text(f"  warning: {_found(finding)}", style="yellow"))
+
+
+def _found(finding: Finding) -> str:
+    where = f"line {finding.line}" + (f", {finding.column}" if finding.column else "")
+    return f"{where}: {finding.reason} ({finding.value!r})"
 
 
 def _print_rest(out: Console, report: Report) -> None:
@@ -82,5 +94,5 @@ def counts_sentence(report: Report) -> str:
     names = ("added", "updated", "unchanged", "duplicate", "rejected")
     parts = [f"{getattr(counts, name)} {name}" for name in names if getattr(counts, name)]
     warnings = 0 if report.reading is None else report.reading.warnings
-    tail = f"; {warnings} warnings" if warnings else ""
+    tail = f"; {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
     return f"{report.lines} lines: {', '.join(parts) or 'no vehicles'}{tail}"

@@ -22,6 +22,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
@@ -118,6 +119,19 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def hand_over(made: int | str, place: os.stat_result) -> None:
+    """Give what root makes in somebody's directory to that somebody, who has to work with it."""
+    if os.geteuid() == 0 and place.st_uid != 0:
+        os.chown(made, place.st_uid, place.st_gid)
+
+
+def make_directory(path: Path, mode: int) -> None:
+    """Make a directory where there is none, for the owner of the one it lies in."""
+    with suppress(FileExistsError):
+        path.mkdir(mode)
+        hand_over(str(path), path.parent.stat())
+
+
 class Draft:
     """A file under a temporary name; leaving the context unpublished removes it."""
 
@@ -125,6 +139,7 @@ class Draft:
         """Create it in the directory ``parent``, which must stay open."""
         self._parent = parent
         self._name, self._descriptor = _create(parent)
+        hand_over(self._descriptor, os.fstat(parent))
         self._published = False
 
     def write(self, data: bytes | memoryview) -> None:

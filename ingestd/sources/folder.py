@@ -14,7 +14,7 @@ import asyncio
 import ctypes
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from watchfiles import awatch
@@ -51,7 +51,7 @@ class FolderSource:
         """The configured name."""
         return self._config.name
 
-    async def watch(self, take: Take) -> None:
+    async def watch(self, take: Take, ready: Callable[[], None] = lambda: None) -> None:
         """Call ``take`` for each file, spooled; leftovers of an earlier run come first.
 
         Raises:
@@ -74,6 +74,7 @@ class FolderSource:
                 _log.warning("folder.open_to_all", source=self.name, path=path)
             handing = Handing(self.name, self._spool, exact)
             rounds = Rounds(self._config, ground, handing, self._clock, take)
+            ready()
             await (_listened(rounds) if notify else rounds.run())
 
     async def _enter(self) -> Ground:

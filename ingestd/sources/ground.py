@@ -23,7 +23,15 @@ from typing import Self
 
 from ingestd.config import Folder
 from ingestd.errors import Fault, Misconfigured, TryAgain
-from ingestd.sources.durable import TEMPORARY, Draft, directory, me, sweep, try_again
+from ingestd.sources.durable import (
+    TEMPORARY,
+    Draft,
+    directory,
+    hand_over,
+    me,
+    sweep,
+    try_again,
+)
 
 INCOMING, WORKING, IMPORTED, HELD, REJECTED = PLACES = (
     "incoming",
@@ -128,7 +136,11 @@ def _make(root: str, feeds: Iterable[str]) -> list[str]:
     places = [Path(root), *(Path(root, place) for place in PLACES)]
     for path in (*places, *(Path(root, INCOMING, feed) for feed in feeds)):
         try:
-            path.mkdir(mode=0o770, parents=path == places[0], exist_ok=True)
+            if path == places[0]:
+                path.mkdir(mode=0o770, parents=True, exist_ok=True)
+            elif not path.is_dir():
+                path.mkdir(mode=0o770)
+                hand_over(str(path), path.parent.stat())
         except FileExistsError:
             return [f"{path} is not a folder; run: mv {_q(path)} {_q(f'{path}.old')}"]
         except OSError as error:

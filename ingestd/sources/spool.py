@@ -20,7 +20,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingestd.errors import Fault, Misconfigured, Refused, TryAgain
-from ingestd.sources.durable import Draft, directory, in_thread, me, sweep, try_again
+from ingestd.sources.durable import (
+    Draft,
+    directory,
+    hand_over,
+    in_thread,
+    make_directory,
+    me,
+    sweep,
+    try_again,
+)
 
 _BLOCK, _SMALL = 1 << 20, 1 << 16
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -55,9 +64,10 @@ class Spool:
             raise Misconfigured(_unusable(self._root, error)) from error
 
     def _prepare(self) -> None:
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self._root, 0o700)
         for first in range(256):
-            (self._root / f"{first:02x}").mkdir(mode=0o700, exist_ok=True)
+            make_directory(self._root / f"{first:02x}", 0o700)
         with directory(str(self._root)) as root:
             sweep(root)
             with Draft(root) as draft:
@@ -135,6 +145,7 @@ class Spool:
     def _lock(self, kind: int) -> Iterator[None]:
         descriptor = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            hand_over(descriptor, self._root.stat())
             fcntl.flock(descriptor, kind)
             yield
         finally:

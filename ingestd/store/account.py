@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ingestd.model import Counts, FileReading, Finding, Finished, Outcome, Report
+from ingestd.model import FileReading, Finding, Finished, Outcome
+from ingestd.report import Counts, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,9 @@ def any_read(finished: Finished) -> bool:
 
 
 def decided(finished: Finished) -> tuple[list[object], ...]:
-    """Give the reader's decisions as arrays: keep masks, duplicates, identities."""
+    """Give the reader's decisions as arrays: keep masks, duplicates, identities, rejections."""
     files, duplicates, identities = finished.files, finished.duplicates, finished.identities
+    rejected = finished.rejected
     return (
         [reading.file for reading in files],
         [reading.keep for reading in files],
@@ -43,6 +45,11 @@ def decided(finished: Finished) -> tuple[list[object], ...]:
         [identity.make for identity in identities],
         [identity.model for identity in identities],
         [identity.year for identity in identities],
+        [file for file, _ in rejected],
+        [finding.line for _, finding in rejected],
+        [finding.reason for _, finding in rejected],
+        [None if f.column is None else presentable(f.column) for _, f in rejected],
+        [presentable(finding.value) for _, finding in rejected],
     )
 
 

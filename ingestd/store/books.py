@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from ingestd.model import Arrival, Counts, Delivery, FileReading, Finding, Outcome, Report, State
+from ingestd.model import Arrival, Delivery, FileReading, Finding, Outcome, State
+from ingestd.report import Counts, Report
 from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
 

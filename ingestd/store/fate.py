@@ -1,13 +1,14 @@
 """PURE  The SQL that settles what every line is: duplicate, rejected, a stored vehicle, a new one.
 
-The reader has decided what one file can show; what only the stored vehicles can show is
-decided here.  Nothing outside the temporary tables is written.
+The reader has decided what its files can show, line by line in the stream or in its last word;
+what only the stored vehicles can show is decided here.  Nothing outside the temporary tables is
+written.  ``field`` is set for what is rejected here, and for nothing else.
 
 Reasons given here: ambiguous_stock_number, vin_of_other_dealership, make_missing,
 model_missing, year_missing, and ``<field>_missing`` for what else the table requires.
 """
 
-from ingestd.store.sql import BLANKS, IDENTITY, SAME_LINE, Names, ident
+from ingestd.store.sql import BLANKS, IDENTITY, SAME_LINE, STATUS_BIT, Names, ident
 
 _IDENTITY_BITS = 31  # FIELDS begins with the five
 
@@ -54,16 +55,18 @@ class Fate(Names):
     """The statements that decide, for one layout."""
 
     def decide(self) -> str:
-        """Fill ``f``: the reader's own decisions, and every VIN looked up at the dealership."""
+        """Fill ``f``: the reader's own decisions, and every VIN looked up at the dealership.
+
+        A row that the reader's last word rejects bears no VIN: had it one that is to be
+        believed, it would have been told apart.  Of status, only the file's own bit is kept.
+        """
         final = ", ".join(
             f"CASE WHEN i.line IS NULL THEN {self.staged(field)} ELSE i.{field} END AS {field}"
             for field in ("make", "model", "year")
         )
-        normal = (
-            "nullif(upper(btrim(CASE WHEN i.line IS NULL THEN {} ELSE i.{} END, {})), '') AS {}"
-        )
-        vin = normal.format(self.staged("vin"), "vin", BLANKS, "vin")
-        stock = normal.format(self.staged("stock_number"), "stock_number", BLANKS, "stock_number")
+        normal = "nullif(upper(btrim(CASE WHEN i.line IS NULL THEN {} ELSE i.{} END, {})), '')"
+        vin = normal.format(self.staged("vin"), "vin", BLANKS)
+        stock = normal.format(self.staged("stock_number"), "stock_number", BLANKS)
         stock = stock.replace("upper(btrim(", "(btrim(")
         return f"""
 INSERT INTO pg_temp.ingestd_fate (file_no, line, keep, vin, stock_number, make, model, year,
@@ -71,11 +74,14 @@ INSERT INTO pg_temp.ingestd_fate (file_no, line, keep, vin, stock_number, make, 
 SELECT r.file_no, r.line, r.keep, r.vin, r.stock_number, r.make, r.model, r.year,
        r.outcome, r.reason, r.column_name, r.value, m.id, m.spelt <> r.vin
 FROM (
-  SELECT s.file_no, s.line, (s.keep | k.keep) & ~{_IDENTITY_BITS}::bigint AS keep,
-         {vin}, {stock}, {final},
-         CASE WHEN s.reason IS NOT NULL THEN 'rejected'
+  SELECT s.file_no, s.line,
+         ((s.keep & ~{STATUS_BIT}::bigint) | k.keep) & ~{_IDENTITY_BITS}::bigint AS keep,
+         CASE WHEN x.line IS NULL THEN {vin} END AS vin, {stock} AS stock_number, {final},
+         CASE WHEN coalesce(s.reason, x.reason) IS NOT NULL THEN 'rejected'
               WHEN t.line IS NOT NULL THEN 'duplicate' END AS outcome,
-         s.reason, s.column_name, s.value
+         coalesce(s.reason, x.reason) AS reason,
+         CASE WHEN s.reason IS NULL THEN x.column_name ELSE s.column_name END AS column_name,
+         CASE WHEN s.reason IS NULL THEN x.value ELSE s.value END AS value
   FROM pg_temp.{self.stage} s
   LEFT JOIN unnest($2::int[], $3::bigint[]) AS k(file_no, keep) ON k.file_no = s.file_no
   LEFT JOIN unnest($4::int[], $5::int[]) AS t(file_no, line)
@@ -83,6 +89,9 @@ FROM (
   LEFT JOIN unnest($6::int[], $7::int[], $8::text[], $9::text[], $10::text[], $11::text[],
                    $12::int[]) AS i(file_no, line, vin, stock_number, make, model, year)
          ON i.file_no = s.file_no AND i.line = s.line
+  LEFT JOIN unnest($13::int[], $14::int[], $15::text[], $16::text[], $17::text[])
+         AS x(file_no, line, reason, column_name, value)
+         ON x.file_no = s.file_no AND x.line = s.line
 ) r
 LEFT JOIN (
   SELECT DISTINCT ON (vin COLLATE "C") vin, spelt, id
@@ -130,7 +139,7 @@ FROM {} v WHERE f.outcome IS NULL AND f.vehicle_id IS NULL AND f.vin IS NOT NULL
 WITH found AS (
   SELECT w.file_no, w.line, w.vin, {self.id} AS id, {self.is_on()} AS is_on
   FROM pg_temp.ingestd_fate w
-  JOIN {self.vehicles} v ON {self.stored_stock()} = w.stock_number
+  JOIN {self.vehicles} v ON {self.stored_stock()} = {self.fold("w.stock_number")}
   LEFT JOIN ingest.deactivations d ON d.vehicle_id = {self.id}
   WHERE {self.dealership} = $1 AND w.outcome IS NULL AND w.vehicle_id IS NULL
     AND w.stock_number IS NOT NULL

@@ -7,7 +7,8 @@ of a file may go missing between the reader and the table.
 from dataclasses import dataclass
 from datetime import datetime
 
-from ingestd.model import Counts, Delivery, FileReading
+from ingestd.model import Delivery, FileReading
+from ingestd.report import Counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,8 @@ from datetime import datetime, timedelta
 
 from ingestd.config import Feed, did_you_mean
 from ingestd.errors import Fault, Misconfigured
-from ingestd.model import (
-    Arrival,
-    Dealership,
-    Delivery,
-    File,
-    Known,
-    Outcome,
-    Report,
-    refusal,
-    worst,
-)
+from ingestd.model import Arrival, Dealership, Delivery, File, Known, Outcome, worst
+from ingestd.report import Report, refusal
 from ingestd.store import books
 from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
@@ -72,9 +63,12 @@ _OLDEST_OF_LANE = """NOT EXISTS (
 _CLAIM_OLDEST = _CLAIM.format(which=_OLDEST_OF_LANE)
 _CLAIM_ONE = _CLAIM.format(which="d.id = $5")
 
+#: What is being loaded is locked: nobody claims it meanwhile, and nobody waits for it here.
 _RENEW = """
 UPDATE ingest.deliveries SET lease_until = clock_timestamp() + $3
-WHERE id = ANY ($1::bigint[]) AND state = 'working' AND owner = $2"""
+WHERE id IN (SELECT id FROM ingest.deliveries
+             WHERE id = ANY ($1::bigint[]) AND state = 'working' AND owner = $2
+             ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)"""
 
 _RELEASE = """
 UPDATE ingest.deliveries SET state = 'received', owner = NULL, lease_until = NULL,
@@ -89,6 +83,7 @@ WHERE id = $1 RETURNING *"""
 _UNSETTLED = """
 SELECT * FROM ingest.deliveries
 WHERE state IN ('done', 'quarantined') AND settled_at IS NULL
+  AND (source = ANY ($2::text[]) OR kind = 'cli')
   AND (owner = $1 OR owner IS NULL OR lease_until < clock_timestamp())
 ORDER BY first_seen, id LIMIT 1000"""
 
@@ -242,10 +237,15 @@ class Ledger:
         file = File(0, delivery.arrival.name, delivery.arrival.size, None, None, message)
         await books.write_report(connection, refusal(delivery.id, file, now, Outcome.FAILED))
 
-    async def unsettled(self) -> tuple[tuple[Delivery, tuple[Report, ...]], ...]:
-        """List what this instance owes its sources, or another no longer will, oldest first."""
+    async def unsettled(
+        self, sources: Sequence[str]
+    ) -> tuple[tuple[Delivery, tuple[Report, ...]], ...]:
+        """List what is owed to ``sources``, or to a command, oldest first, a thousand at most.
+
+        It is what this instance owes, or what another left lying.
+        """
         async with self._pool.transaction() as connection:
-            rows = await connection.fetch(_UNSETTLED, self._owner)
+            rows = await connection.fetch(_UNSETTLED, self._owner, list(sources))
             numbers = [row["id"] for row in rows]
             condition = "i.delivery_id = ANY ($1::bigint[]) ORDER BY i.delivery_id, i.file_index"
             found: dict[int | None, list[Report]] = {}
@@ -268,14 +268,6 @@ class Ledger:
         """Count the deliveries that are not done."""
         async with self._pool.connection() as connection:
             return int(await connection.fetchval(_WAITING))
-
-    async def deliveries(self, limit: int) -> tuple[Delivery, ...]:
-        """List the latest deliveries, newest first."""
-        async with self._pool.connection() as connection:
-            rows = await connection.fetch(
-                "SELECT * FROM ingest.deliveries ORDER BY id DESC LIMIT $1", limit
-            )
-        return tuple(books.delivery(row) for row in rows)
 
     # Dealerships.
 

@@ -18,17 +18,8 @@ from datetime import datetime
 
 from ingestd.config import Feed
 from ingestd.errors import Clash, ReadFailed, TryAgain
-from ingestd.model import (
-    Delivery,
-    File,
-    FileReading,
-    Finding,
-    Finished,
-    Outcome,
-    Reading,
-    ReadJob,
-    Report,
-)
+from ingestd.model import Delivery, File, FileReading, Finding, Finished, Outcome, Reading, ReadJob
+from ingestd.report import Report
 from ingestd.store import account, books, guard
 from ingestd.store.layout import Layout
 from ingestd.store.pool import Connection, Pool
@@ -201,7 +192,7 @@ class _Load:
             await connection.execute(sql.insert, self._dealership, number)
         twins = await connection.fetch(sql.twins, self._dealership, number) if sql.twins else []
         await connection.execute(sql.on_again, self._dealership)
-        if finished.identities:
+        if finished.identities or finished.rejected:
             await connection.execute(sql.junk, self._dealership)
         besides = {row["file_no"]: (0, row["extras"]) for row in extras}
         for row in twins:

@@ -4,6 +4,15 @@ Rules:
   * Nothing is written to a row of the table that would not change it, and no lock is taken.
   * Rows are locked in the order of their ids.
   * A column's first value is what the same row would leave in place the next time.
+
+Status and is_active of a stored vehicle (a new one is active unless its row says otherwise):
+
+    off, and not by ingestd          both stay: a person's word counts
+    off, sold as the feed said       a word for on offer brings it back, and so does a file
+                                     without any status; a cell that is blank or cannot be
+                                     read says nothing, and both stay
+    off otherwise (twin, missing)    its row brings it back, unless that says sold
+    on                               the row's word; without one both stay
 """
 
 from ingestd.model import FIELDS
@@ -55,25 +64,21 @@ class Merge(Names):
         return f"{self.stored(slot.column.field)} IS DISTINCT FROM {value}"
 
     def _state(self) -> list[tuple[str, str, str]]:
-        """Status and is_active.  What a person switched off keeps both.
-
-        What ingestd switched off comes back with the row, unless that says sold; a row
-        without status leaves that of a vehicle on offer as it is.
-        """
+        """Status and is_active, as the head of this module has it."""
         state = []
         slot = self.layout.slot("status")
         if slot is not None:
             stored = self.stored("status")
             active = self.cast(slot, literal(self.layout.target.status_active))
             value = (
-                f"CASE WHEN {self.by_a_person()} THEN {stored} "
+                f"CASE WHEN {self.stays()} THEN {stored} "
                 f"WHEN s.status IS NOT NULL THEN {self.cast(slot, 's.status')} "
                 f"WHEN NOT {self.is_on()} THEN {active} ELSE {stored} END"
             )
             state.append((slot.column.name, value, f"{stored} IS DISTINCT FROM {value}"))
         if self.layout.active:
             stored = f"v.{ident(self.layout.active)}"
-            value = f"CASE WHEN {self.by_a_person()} THEN {stored} ELSE NOT {self.sold_now()} END"
+            value = f"CASE WHEN {self.stays()} THEN {stored} ELSE NOT {self.sold_now()} END"
             state.append((self.layout.active, value, f"{stored} IS DISTINCT FROM {value}"))
         return state
 
@@ -83,7 +88,7 @@ class Merge(Names):
         return f"""
 INSERT INTO pg_temp.ingestd_changed (file_no, line, vehicle_id, was_on, now_on)
 SELECT f.file_no, f.line, {self.id}, {self.is_on()},
-       NOT {self.by_a_person()} AND NOT {self.sold_now()}
+       NOT {self.stays()} AND NOT {self.sold_now()}
 FROM pg_temp.ingestd_fate f
 JOIN pg_temp.{self.stage} s ON {SAME_LINE}
 JOIN {self.vehicles} v ON {self.id} = f.vehicle_id
@@ -170,7 +175,7 @@ ON CONFLICT (vehicle_id) DO NOTHING"""
         return f"""
 WITH twin AS MATERIALIZED (
   SELECT {self.id} AS id, w.file_no FROM pg_temp.ingestd_fate w
-  JOIN {self.vehicles} v ON {self.stored_stock()} = w.stock_number
+  JOIN {self.vehicles} v ON {self.stored_stock()} = {self.fold("w.stock_number")}
   WHERE {self.dealership} = $1 AND {self.stored_vin()} IS NULL AND {self.is_on()}
     AND w.outcome IS NULL AND w.vehicle_id IS NOT NULL AND w.vehicle_id <> {self.id}
     AND w.vin IS NOT NULL AND {self.same_car()}
@@ -212,10 +217,17 @@ WHERE d.dealership_id = $1 AND f.vehicle_id = d.vehicle_id AND f.outcome IS NULL
   AND {self.id} = d.vehicle_id AND {self.is_on()}"""
 
     def junk(self) -> str:
-        """A VIN that the reader took away from a row identifies nothing at this dealership."""
+        """A VIN that the reader took away from its rows identifies nothing at this dealership.
+
+        It is one that stands in the stream and that no row bears: not those that were
+        rejected for want of another identity, nor what replaced the others.
+        """
+        vin = self.staged("vin")
         return f"""
 INSERT INTO ingest.junk_vins (dealership_id, vin)
-SELECT DISTINCT $1::integer, {self.staged("vin")} FROM pg_temp.ingestd_fate f
+SELECT DISTINCT $1::integer, {vin} FROM pg_temp.ingestd_fate f
 JOIN pg_temp.{self.stage} s ON {SAME_LINE}
-WHERE f.outcome IS NULL AND f.vin IS NULL AND {self.staged("vin")} IS NOT NULL
+WHERE {vin} IS NOT NULL AND s.reason IS NULL AND (f.vin IS NULL OR f.outcome = 'duplicate')
+  AND NOT EXISTS (SELECT FROM pg_temp.ingestd_fate w
+                  WHERE w.vin = {vin} AND (w.outcome IS NULL OR w.field IS NOT NULL))
 ON CONFLICT DO NOTHING"""

@@ -17,10 +17,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from ingestd.errors import Fault, Misconfigured
-from ingestd.store.pool import Connection
+from ingestd.store.pool import Connection, applying
 
 #: Told wherever the schema is applied, printed or checked.
 DB_PUSH = (
@@ -46,8 +44,6 @@ PLATFORM_TABLES = (
 _PLATFORM_FILES = range(2, 10)
 _NAME = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
 _LOCK = int.from_bytes(b"ingestd")
-#: Classes of SQLSTATE that trying again does not cure: a name or right, a value, our own refusal.
-_LASTING = ("42", "22", "23", "0A", "2B", "P0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,26 +156,14 @@ async def apply(connection: Connection) -> Applied:
 
 async def _apply_file(connection: Connection, file: SchemaFile) -> bool:
     """Apply one file unless another process was faster; say whether we did."""
-    try:
+    with applying(file.name):
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             if file.number in await _recorded(connection):
                 return False
             await connection.execute(file.sql)
             await _sum_up(connection, file)
-    except asyncpg.PostgresError as error:
-        if str(error.sqlstate)[:2] not in _LASTING:
-            raise
-        hint = getattr(error, "hint", None) or _advice(error)
-        message = f"{file.name} was not applied: {error}.  {hint}".strip()
-        raise Misconfigured(Fault("schema", message)) from error
     return True
-
-
-def _advice(error: asyncpg.PostgresError) -> str:
-    if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return "Apply the schema as the owner of the database, or as a member of ingestd_owner."
-    return ""
 
 
 async def _sum_up(connection: Connection, file: SchemaFile) -> None:

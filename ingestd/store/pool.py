@@ -230,8 +230,6 @@ def translated(url: str = "") -> Iterator[None]:
         yield
     except IngestError:
         raise
-    except asyncpg.DataError:
-        raise  # a value that we could not even encode: a fault of the program
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise _ours(error, _without_password(str(error), url)) from None
     except ssl.SSLError as error:
@@ -242,6 +240,34 @@ def translated(url: str = "") -> Iterator[None]:
         what = _without_password(str(error), url) or "it did not answer in time"
         raise TryAgain(f"PostgreSQL cannot be reached: {what}") from None
 
+
+#: Classes of SQLSTATE that trying again does not cure, where SQL is not made of what came
+#: from outside: a name or right, a value, its own refusal.
+_LASTING = ("42", "22", "23", "0A", "2B", "P0")
+
+
+@contextmanager
+def applying(name: str) -> Iterator[None]:
+    """Turn what a script of ours meets and what stays so into a fault that names the script.
+
+    Whatever may pass goes on to ``translated``.
+
+    Raises:
+        Misconfigured: the script cannot be run in this database, or not by this role.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if str(error.sqlstate)[:2] not in _LASTING:
+            raise
+        hint = getattr(error, "hint", None) or ""
+        if not hint and isinstance(error, asyncpg.InsufficientPrivilegeError):
+            hint = _OWNER_ADVICE
+        message = f"{name} was not applied: {error}.  {hint}".strip()
+        raise Misconfigured(Fault("schema", message)) from error
+
+
+_OWNER_ADVICE = "Apply the schema as the owner of the database, or as a member of ingestd_owner."
 
 _TLS_ADVICE = (
     "the server could not be verified by TLS: {}. A private authority goes into database.ca_file;"
@@ -280,7 +306,13 @@ _ADVICE = {
 def _ours(error: Exception, text: str) -> IngestError:
     if isinstance(error, asyncpg.ClientConfigurationError):
         return Misconfigured(Fault("database.url", text))
-    code = getattr(error, "sqlstate", None) or ""
+    code = getattr(error, "sqlstate", None)
+    if not code:
+        return TryAgain(f"the connection to PostgreSQL failed: {text}")
+    return _by_code(code, getattr(error, "table_name", None), text)
+
+
+def _by_code(code: str, table: str | None, text: str) -> IngestError:
     if code in _CLASHES:
         return Clash(f"another session was in the way: {text}")
     for length in (5, 2):
@@ -288,9 +320,6 @@ def _ours(error: Exception, text: str) -> IngestError:
             path, advice = _ADVICE[code[:length]]
             return Misconfigured(Fault(path, f"PostgreSQL says: {text}; {advice}"))
     if code[:2] in _REFUSED_VALUES:
-        table = getattr(error, "table_name", None)
         where = f" (table {table})" if table else ""
         return ReadFailed(f"PostgreSQL refused the values{where}: {text}")
-    return TryAgain(
-        f"PostgreSQL: {text}" if code else f"the connection to PostgreSQL failed: {text}"
-    )
+    return TryAgain(f"PostgreSQL: {text}")

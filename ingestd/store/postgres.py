@@ -16,10 +16,9 @@ from ingestd.model import (
     Known,
     Reading,
     ReadJob,
-    Report,
-    Settlement,
     Target,
 )
+from ingestd.report import Report, Settlement
 from ingestd.store import books, migrate
 from ingestd.store.layout import Layout
 from ingestd.store.ledger import Ledger
@@ -138,9 +137,9 @@ class PostgresStore:
         """Close a delivery: report its refused files, set its outcome, queue its settlement."""
         return Settlement(*await self._ledger.finish(delivery, refused, quarantine))
 
-    async def unsettled(self) -> tuple[Settlement, ...]:
-        """List this instance's settlements that are still owed, oldest first."""
-        return tuple(Settlement(*owed) for owed in await self._ledger.unsettled())
+    async def unsettled(self, sources: Sequence[str]) -> tuple[Settlement, ...]:
+        """List what is still owed to ``sources``, or to a command, oldest first."""
+        return tuple(Settlement(*owed) for owed in await self._ledger.unsettled(sources))
 
     async def settled(self, delivery: Delivery) -> None:
         """Tick a settlement off."""
@@ -176,10 +175,6 @@ class PostgresStore:
     def each_rejection(self, import_id: int) -> AsyncIterator[Finding]:
         """Give the same one after the other, without holding all of them."""
         return books.rejections(self._pool, import_id)
-
-    async def deliveries(self, *, limit: int = 20) -> tuple[Delivery, ...]:
-        """List the latest deliveries, newest first."""
-        return await self._ledger.deliveries(limit)
 
     async def status(self) -> dict[str, Any]:
         """Tell, as JSON has it, what waits, who watches, and what each feed did last."""

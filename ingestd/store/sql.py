@@ -14,11 +14,14 @@ Rules:
 
 from hashlib import blake2b
 
+from ingestd.model import FIELDS
 from ingestd.store.layout import Layout, Slot
 
 #: Taken from the fate, where they are completed; all other fields from the stage.
 IDENTITY = ("vin", "stock_number", "make", "model", "year")
 BLANKS = r"E' \t\r\n'"
+#: In ``f``, unlike in the stage: the whole file says nothing of status.
+STATUS_BIT = 1 << FIELDS.index("status")
 SAME_LINE = "s.file_no = f.file_no AND s.line = f.line"
 
 #: Columns of the temporary table ``f``.  ``field``: the store's own rejection, by field name.
@@ -75,8 +78,13 @@ class Names:
         return f"nullif(upper(btrim({self.stored('vin', alias)}, {BLANKS})), '')"
 
     def stored_stock(self) -> str:
-        """The stored stock number without blanks around it."""
-        return f"btrim({self.stored('stock_number')}, {BLANKS})"
+        """The stored stock number as stock numbers are compared."""
+        return self.fold(self.stored("stock_number"))
+
+    @staticmethod
+    def fold(stock: str) -> str:
+        """A stock number without blanks around it and without regard to case."""
+        return f"lower(btrim({stock}, {BLANKS}))"
 
     def same_car(self) -> str:
         """Whether row ``w`` and the stored vehicle agree in make, and in year but for one."""
@@ -97,6 +105,23 @@ class Names:
     def by_a_person(self) -> str:
         """Whether the stored vehicle is off, and not by ingestd."""
         return f"(NOT {self.is_on()} AND d.vehicle_id IS NULL)"
+
+    def still_sold(self) -> str:
+        """Whether ingestd left the vehicle sold, and the row has nothing to say against it.
+
+        A cell that is blank or cannot be read says nothing.  A file without any status does:
+        what it lists is on offer.
+        """
+        sold = f"{self.stored('status')}::text IS NOT DISTINCT FROM "
+        sold += literal(self.layout.target.status_sold)
+        if not self.layout.active:  # there, whatever is off is marked as sold
+            sold = "d.reason = 'sold'"
+        silent = f"{self.staged('status')} IS NULL AND f.keep & {STATUS_BIT} = 0"
+        return f"(NOT {self.is_on()} AND d.vehicle_id IS NOT NULL AND {sold} AND {silent})"
+
+    def stays(self) -> str:
+        """Whether status and is_active stay as stored."""
+        return f"({self.by_a_person()} OR {self.still_sold()})"
 
     def sold_now(self) -> str:
         """Whether the row says that it is sold."""

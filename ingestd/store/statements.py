@@ -16,7 +16,7 @@ class Statements:
     create: str
     analyze_stage: str
     analyze_fate: str
-    decide: str  # + file numbers, keep masks; duplicates (2 arrays); identities (7 arrays)
+    decide: str  # + files (2 arrays), duplicates (2), identities (7), rejections (5)
     survey: str  # (no parameters)
     respell: str  # (no parameters)
     foreign_vins: tuple[str, ...]

@@ -75,6 +75,7 @@ WARNING_REASONS = (
     "bad_url",
     "junk_stock_number",
     "required_blank",
+    "blank_column",
     "does_not_fit",
     "currency",
     OTHER,
@@ -95,7 +96,7 @@ BUILD_INFO = Declared(
     "ingestd_build_info",
     "gauge",
     "Always 1; the labels say what runs.",
-    ("version", "python_version"),
+    ("version", "revision", "python_version"),
 )
 START_TIME = Declared(
     "ingestd_start_time_seconds", "gauge", "When the daemon started, as a Unix time."
@@ -232,6 +233,7 @@ _LABELS: Mapping[str, str] = {
     "reason": "one of a closed set (below)",
     "state": "`" + "`, `".join(POOL_STATES) + "`",
     "version": "of ingestd",
+    "revision": "the commit, where ingestd was installed from a repository, else empty",
     "python_version": "of the interpreter",
 }
 
@@ -240,6 +242,13 @@ _HEAD = """\
 
 Served at `/metrics` (`[http] listen`, by default `127.0.0.1:9716`), in Prometheus' text format
 or OpenMetrics. This page is printed by `python -m ingestd.tell.catalogue`; a test keeps it true.
+What a reason means and what to do about it: [operating.md](operating.md#reasons).
+
+The words are the program's own: a *delivery* is one thing received (a dropped file, later a mail),
+an *import* is what was made of one file in it for one feed. A zip of two files is one delivery and
+two imports; a file that is dropped twice is two deliveries. So `ingestd_deliveries_total` counts
+what other programs call messages, and `ingestd_imports_total` what they call files, and both are
+counted when they are done, with what became of them: what waits is in `ingestd_queue_depth`.
 
 Names of senders, subjects, file names and VINs never appear. Every series exists from the start
 with 0, so `increase()` sees the first event. Counters start at 0 with the process.

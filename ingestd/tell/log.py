@@ -25,7 +25,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from ingestd.config import Log
-from ingestd.model import Counts, Outcome, Report, Settlement, worst
+from ingestd.model import Outcome
+from ingestd.report import Counts, Report, Settlement
 
 HIDDEN = "***"
 
@@ -152,7 +153,11 @@ def _prioritised(render: Processor) -> Processor:
 
 def _quiet(record: logging.LogRecord) -> bool:
     """Let a loud library through from WARNING up, whatever level it gave its own logger."""
-    return record.levelno >= logging.WARNING or record.name.split(".")[0] not in _QUIET
+    library = record.name.split(".")[0]
+    least = (
+        logging.ERROR + 1 if library == "asyncpg" else logging.WARNING
+    )  # the pool tells us itself
+    return record.levelno >= least or library not in _QUIET
 
 
 def redactor(secrets: Iterable[str] = ()) -> Redact:
@@ -229,7 +234,7 @@ class LogTell:
     def settled(self, settlement: Settlement) -> None:
         """Write the one line of a delivery that is done."""
         delivery, reports = settlement.delivery, settlement.reports
-        outcome = delivery.outcome or worst(tuple(report.outcome for report in reports))
+        outcome = settlement.outcome
         level = {Outcome.REJECTED: logging.WARNING, Outcome.FAILED: logging.ERROR}
         imports = [_import_json(report) for report in reports]
         self._log.log(
@@ -304,7 +309,7 @@ _PLACE = {
 def sentence(settlement: Settlement) -> str:
     """Say what became of a delivery, as a person would."""
     delivery, reports = settlement.delivery, settlement.reports
-    outcome = delivery.outcome or worst(tuple(report.outcome for report in reports))
+    outcome = settlement.outcome
     name = delivery.arrival.name
     place = f" → {_PLACE[outcome]}" if delivery.arrival.kind == "folder" else ""
     if len(reports) == 1:

@@ -8,10 +8,12 @@ Rules:
   * Counters start at 0 with the process; nothing is persisted.
 """
 
+import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, distribution
 from itertools import product
 
 from prometheus_client import (
@@ -27,7 +29,8 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from ingestd.config import Config
-from ingestd.model import Counts, Finding, Outcome, Report, Settlement, worst
+from ingestd.model import Finding, Outcome
+from ingestd.report import Counts, Report, Settlement
 from ingestd.tell.catalogue import (
     BUCKETS,
     BUILD_INFO,
@@ -74,7 +77,28 @@ class _Process(ProcessCollector):
     """
 
     def _boot_time(self) -> float:
-        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        clock = getattr(time, "CLOCK_BOOTTIME", None)  # Linux has it
+        if clock is None:
+            raise OSError("this system does not tell when it was booted")  # the client goes without
+        return time.time() - time.clock_gettime(clock)
+
+
+def revision(direct_url: str | None) -> str:
+    """Give the commit that was installed, "" where that is not known.
+
+    ``direct_url`` is the text of the installation's ``direct_url.json`` (PEP 610): it names a
+    commit where pip installed from a repository.
+    """
+    commit = json.loads(direct_url or "{}").get("vcs_info", {}).get("commit_id", "")
+    return str(commit)
+
+
+def _installed() -> str | None:
+    """Give the text that ``revision`` reads; None where nothing was installed."""
+    try:
+        return distribution("ingestd").read_text("direct_url.json")
+    except PackageNotFoundError:
+        return None
 
 
 class Metrics:
@@ -96,7 +120,8 @@ class Metrics:
         self._feeds: frozenset[str] = frozenset()
         self._sources: frozenset[str] = frozenset()
         self._last_success: dict[str, float] = {}
-        self._set(BUILD_INFO, 1, version=version, python_version=platform.python_version())
+        commit, python = revision(_installed()), platform.python_version()
+        self._set(BUILD_INFO, 1, version=version, revision=commit, python_version=python)
         self._set(START_TIME, time.time())
         self._zero_closed_sets()
         self.configure(config)
@@ -138,7 +163,7 @@ class Metrics:
     def settled(self, settlement: Settlement) -> None:
         """Observe a delivery that is done."""
         delivery = settlement.delivery
-        outcome = delivery.outcome or worst(tuple(r.outcome for r in settlement.reports))
+        outcome = settlement.outcome
         source = self._source(delivery.arrival.source)
         self._add(DELIVERIES, 1, source=source, kind=delivery.arrival.kind, outcome=str(outcome))
         if source in self._sources:

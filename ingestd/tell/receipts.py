@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from ingestd.model import Delivery, Paper, Report, Settlement, worst
+from ingestd.model import Delivery, Paper
+from ingestd.report import Report, Settlement
 
 #: The rejected lines of one file as the sender wrote them, line number and reason in front.
 Excerpt: TypeAlias = Callable[[Delivery, Report], AsyncIterator[bytes]]
@@ -63,20 +64,20 @@ def report_json(settlement: Settlement) -> dict[str, Any]:
     if len(reports) == 1:
         return reports[0].as_json()
     if not reports:
-        return _nothing(settlement.delivery).as_json()
+        return _nothing(settlement).as_json()
     delivery = settlement.delivery
     return {
         "delivery_id": delivery.id,
         "file": delivery.arrival.name,
-        "outcome": str(delivery.outcome or worst(tuple(r.outcome for r in reports))),
+        "outcome": str(settlement.outcome),
         "reason": delivery.reason,
         "imports": [report.as_json() for report in reports],
     }
 
 
-def _nothing(delivery: Delivery) -> Report:
+def _nothing(settlement: Settlement) -> Report:
     """Describe a delivery of which nothing was made, in the words of an import."""
-    outcome = delivery.outcome or worst(())
+    delivery, outcome = settlement.delivery, settlement.outcome
     told = _MESSAGES.get(delivery.reason or "", f"it was {outcome} as a whole")
     return Report(
         import_id=None,

@@ -17,7 +17,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Self
 
-from ingestd.model import Settlement, worst
+from ingestd.report import Settlement
 
 _STATUS_EVERY = 1.0
 _LONGEST_STATUS = 256
@@ -99,8 +99,9 @@ class SystemdTell:
     def settled(self, settlement: Settlement) -> None:
         """Observe a delivery that is done."""
         delivery = settlement.delivery
-        outcome = delivery.outcome or worst(tuple(r.outcome for r in settlement.reports))
-        self._last = f"; last: {outcome} {delivery.arrival.name} (delivery {delivery.id})"
+        self._last = (
+            f"; last: {settlement.outcome} {delivery.arrival.name} (delivery {delivery.id})"
+        )
         self.flush()
 
     def source(self, name: str, *, up: bool) -> None:

@@ -3,9 +3,13 @@
 import json
 import os
 import subprocess
+import sys
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from ingestd.cli import app
 from tests.acceptance.lots import HEADER, lot, row, vin
 from tests.acceptance.running import COMMAND, command
 
@@ -183,7 +187,11 @@ async def test_schema_status_is_well_and_print_prints_sql(place, ask):
 
     assert status.returncode == 0
     assert {file["state"] for file in json.loads(status.stdout)["files"]} == {"applied"}
-    assert "CREATE TABLE" in command(place, "schema", "print").stdout
+    printed = command(place, "schema", "print")
+    parts = json.loads(command(place, "schema", "print", "--json").stdout)
+    assert "CREATE TABLE" in printed.stdout
+    assert [part["file"] for part in parts][:2] == ["001_schema_files.sql", "002_platform.sql"]
+    assert all(part["sql"] in printed.stdout for part in parts)
     assert "applied" in command(place, "schema", "status").stdout
 
 
@@ -245,6 +253,102 @@ def test_inspect_of_a_file_that_would_be_refused_exits_65(home):
     assert "would be refused" in done.stdout
 
 
+def commands(*above: str) -> list[tuple[str, ...]]:
+    """List every command, a group's commands in place of the group."""
+    group: Any = get_command(app)
+    for name in above:
+        group = group.commands[name]
+    if not hasattr(group, "commands"):
+        return [above]
+    return [words for name in group.commands for words in commands(*above, name)]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_takes_the_options_that_the_readme_promises(words):
+    done = subprocess.run(
+        [COMMAND, *words, "--help"],
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    promised = {"--config", "--embedded"} | ({"--json"} if words != ("run",) else set())
+
+    assert {option for option in promised if option not in done.stdout} == set()
+
+
+def test_what_needs_no_database_starts_none_though_embedded_is_asked_for(home):
+    file = home / "lot.tsv"
+    file.write_bytes(lot(2))
+    for words in (("inspect", file), ("schema", "print")):
+        done = subprocess.run(
+            [COMMAND, *words, "--embedded"],
+            env={**NOTHING, "INGESTD_STATE_DIR": str(home / "state")},
+            cwd=home,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert not (home / "state").exists()
+
+
+BUGGY = """
+from ingestd import cli
+
+@cli.app.command()
+def alone():
+    raise KeyError("the shelf")
+
+@cli.app.command()
+def among():
+    raise ExceptionGroup("tasks", [cli.IngestError("expected"), KeyError("the shelf")])
+
+@cli.app.command()
+def telling():
+    raise ValueError("postgresql://ingestd:opensesame@db/rylie is odd")
+
+cli.main()
+"""
+
+
+def buggy(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that has a bug."""
+    words = [sys.executable, "-c", BUGGY, command]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", ["alone", "among"])
+def test_a_bug_is_told_as_one_with_its_trace_and_exits_70(command):
+    done = buggy(command)
+    first, _, rest = done.stderr.partition("\n")
+
+    assert done.returncode == 70
+    assert first.startswith("ingestd: a bug in ingestd: ")
+    assert first.endswith("; please report it with what follows")
+    assert "KeyError: 'the shelf'" in rest
+
+
+def test_the_trace_of_a_bug_keeps_a_password_to_itself():
+    done = buggy("telling")
+
+    assert done.returncode == 70
+    assert "opensesame" not in done.stderr
+    assert "is odd" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("schema", "print"), ("check", "--json")])
+def test_a_reader_that_is_gone_is_no_matter_for_a_message(home, words):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    environ = {**NOTHING, "INGESTD_STATE_DIR": str(home / "state")}
+    done = subprocess.run(
+        [COMMAND, *words], env=environ, cwd=home, stdout=theirs, stderr=subprocess.PIPE, check=False
+    )
+    os.close(theirs)
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 NOTHING = {"PATH": os.environ["PATH"]}
 
 
@@ -289,7 +393,7 @@ async def test_import_needs_to_know_whose_file_it_is(place, ask):
     done = command(place, "import", given(place, lot(1)))
     wrong = command(place, "import", given(place, lot(1)), "--feed", "lto")
 
-    assert "--dealership ID or --feed NAME" in done.stderr
+    assert (done.returncode, "--dealership ID or --feed NAME" in done.stderr) == (64, True)
     assert (wrong.returncode, 'did you mean "lot"' in wrong.stderr) == (78, True)
 
 
@@ -298,7 +402,41 @@ async def test_a_dealership_with_two_feeds_must_be_told_which(place, ask):
     place.write_config()
     done = command(place, "import", given(place, lot(1)), "--dealership", "1")
 
-    assert "several feeds (new, used)" in done.stderr
+    assert (done.returncode, "several feeds (new, used)" in done.stderr) == (64, True)
+
+
+async def test_a_dealership_s_feed_is_found_though_it_is_configured_by_name(place, ask):
+    place.feeds = {}
+    place.more = (
+        '[[feed]]\nname = "others"\ndealership = { name = "Other Motors" }\nmode = "full"\n'
+        '[[feed]]\nname = "mine"\ndealership = { name = "Invented Motors" }\nmode = "full"\n'
+    )
+    place.write_config()
+    done = command(place, "import", given(place, lot(3)), "--dealership", "1", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["feed"], json.loads(done.stdout)["dealership_id"]) == (
+        "mine",
+        1,
+    )
+
+
+async def test_a_feed_and_a_dealership_must_agree(place, ask):
+    file = given(place, lot(3))
+    other = command(place, "import", file, "--feed", "lot", "--dealership", "2")
+    same = command(place, "import", file, "--feed", "lot", "--dealership", "1")
+
+    assert (other.returncode, "is of dealership 1, not 2" in other.stderr) == (64, True)
+    assert same.returncode == 0, same.stderr
+
+
+async def test_several_files_are_imported_one_after_the_other(place, ask):
+    files = [given(place, lot(count), f"{count}.tsv") for count in (3, 5)]
+    done = command(place, "import", *files, "--feed", "lot", "--json")
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.returncode == 0, done.stderr
+    assert [(r["file"], r["counts"]["added"]) for r in reports] == [("3.tsv", 3), ("5.tsv", 2)]
 
 
 async def test_a_file_over_the_limit_is_refused_by_name(place, ask):
@@ -378,3 +516,29 @@ async def test_columns_that_nobody_knows_are_kept(place, ask):
 
     (kept,) = await ask("SELECT extras FROM ingest.vehicle_extras")
     assert json.loads(kept["extras"]) == {"Moon Phase": "full"}
+
+
+async def test_a_second_dealership_of_one_name_is_refused(place, ask):
+    done = command(place, "dealerships", "add", "Other Motors")
+
+    assert (done.returncode, "dealership 2 has this name" in done.stderr) == (64, True)
+
+
+async def test_a_dry_run_says_so_in_words(place, ask):
+    done = command(place, "import", given(place, lot(3)), "--feed", "lot", "--dry-run")
+
+    assert "would be imported (dry run: nothing is kept)" in done.stdout
+
+
+def test_the_version_can_be_asked_for(home):
+    done = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.split()[0]) == (0, "ingestd")
+
+
+def test_a_directory_is_no_file(home):
+    done = subprocess.run(
+        [COMMAND, "inspect", home], capture_output=True, text=True, check=False, cwd=home
+    )
+
+    assert (done.returncode, "is a directory" in done.stderr) == (66, True)

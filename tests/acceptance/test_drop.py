@@ -241,6 +241,11 @@ async def test_a_reload_takes_a_good_configuration_and_refuses_a_bad_one(daemon,
     wait_for(lambda: "reload.refused" in daemon.log(), "the refusal")
     assert "ingestd_config_last_reload_successful 0.0" in daemon.get("/metrics")[1]
 
+    daemon.config.write_text(good + '[[feed]]\nname = "new"\ndealership = 99\nmode = "delta"\n')
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: daemon.log().count("reload.refused") == 2, "the second refusal")
+    assert "dealerships add" in daemon.log()
+
     daemon.config.write_text(good + '[[feed]]\nname = "new"\ndealership = 2\nmode = "delta"\n')
     daemon.process.send_signal(signal.SIGHUP)
     incoming = daemon.drop_dir / "incoming" / "new"

@@ -82,7 +82,7 @@ def test_a_daemon_waits_for_a_database_that_is_not_there_yet(home):
     with ending(Daemon(home, as_ingestd(server.url))) as daemon:
         daemon.drop("lot.tsv", lot(5))
         daemon.start(ready=False)
-        wait_for(lambda: "database.waiting" in daemon.log(), "a word about the database")
+        wait_for(lambda: "store.waits" in daemon.log(), "a word about the database")
         server.start()
 
         assert daemon.receipt("lot.tsv", within=120)["counts"]["added"] == 5
@@ -92,7 +92,7 @@ def test_a_daemon_waits_for_a_database_that_is_not_there_yet(home):
 def test_a_daemon_that_waits_for_its_database_can_be_stopped(home):
     with ending(Daemon(home, "postgresql://ingestd@127.0.0.1:1/rylie")) as daemon:
         daemon.start(ready=False)
-        wait_for(lambda: "database.waiting" in daemon.log(), "a word about the database")
+        wait_for(lambda: "store.waits" in daemon.log(), "a word about the database")
 
         assert daemon.end(signal.SIGINT, within=5) == 0
 
@@ -110,6 +110,28 @@ async def test_a_file_that_fails_three_times_is_set_aside_and_the_others_go_on(d
     assert "3 times" in receipt["message"]
     (row,) = await ask("SELECT state, attempts FROM ingest.deliveries WHERE name = 'bomb.zip'")
     assert (row["state"], row["attempts"] > 3) == ("quarantined", True)
+
+
+async def test_a_second_daemon_on_one_state_directory_is_refused(daemon, ask):
+    daemon.start()
+    done = command(daemon, "run")
+
+    assert done.returncode == 78
+    assert "in use by another ingestd" in done.stderr
+
+
+async def test_a_hand_import_that_fails_is_closed_and_nobody_does_it_later(daemon, ask):
+    daemon.more = '[workers]\nprocesses = 1\nmemory = "300MiB"'
+    daemon.write_config()
+    bomb = daemon.home / "bomb.zip"
+    bomb.write_bytes(b"PK\x03\x04" + bytes(350 << 20))
+    done = command(daemon, "import", bomb, "--feed", "lot", "--json")
+    rows = await ask("SELECT state, outcome, settled_at FROM ingest.deliveries")
+
+    assert done.returncode == 70
+    assert "workers.memory" in done.stdout
+    assert [(r["state"], r["outcome"]) for r in rows] == [("quarantined", "failed")]
+    assert rows[0]["settled_at"] is not None
 
 
 async def test_folders_on_wrong_ground_stop_the_start_with_the_cure(daemon, ask):

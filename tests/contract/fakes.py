@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from ingestd.daemon import Source
+from ingestd.doors import Source
 from ingestd.model import Arrival, Delivery, Outcome, Paper, State
 
 START = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
@@ -42,7 +42,10 @@ class MemorySource:
         )
         self._changed.set()
 
-    async def watch(self, take: Callable[[Arrival], Awaitable[None]]) -> None:
+    async def watch(
+        self, take: Callable[[Arrival], Awaitable[None]], ready: Callable[[], None] = lambda: None
+    ) -> None:
+        ready()
         taken: set[str] = set()
         while True:
             self._changed.clear()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from ingestd.config import Folder
-from ingestd.daemon import Source
+from ingestd.doors import Source
 from ingestd.errors import TryAgain
 from ingestd.model import Arrival, Delivery, Outcome
 from ingestd.sources.folder import FolderSource

@@ -21,12 +21,13 @@ from ingestd.model import (
     Duplicate,
     File,
     FileReading,
+    Finding,
     Finished,
     Identity,
     ReadJob,
-    Report,
     Target,
 )
+from ingestd.report import Report
 from ingestd.store.postgres import PostgresStore
 
 IDENTITY = FIELDS[:5]
@@ -76,7 +77,10 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One file: its rows from line 2 on, and what the reader says of it."""
+    """One file: its rows from line 2 on, and what the reader says of it.
+
+    ``keep`` adds to the fields that no row has: those whose cells are blank in every row.
+    """
 
     rows: Sequence[Mapping[str, Any] | Rejected] = ()
     name: str = "lot.tsv"
@@ -104,12 +108,16 @@ class Sheet:
             blank=1,
             rows=len(self.rows) - rejected,
             rejected=rejected,
-            keep=self.keep,
+            keep=self.keep | self._absent(),
             encoding="utf-8",
             delimiter="\t",
             quoting="none",
             mapping=self.mapping or {"vin": ("VIN",), "stock_number": ("Stock",)},
         )
+
+    def _absent(self) -> int:
+        there = {field for row in self.rows if isinstance(row, Mapping) for field in row}
+        return sum(1 << place for place, field in enumerate(FIELDS) if field not in there)
 
 
 def _line(
@@ -150,6 +158,11 @@ async def blocks(*items: bytes | Finished) -> AsyncIterator[bytes | Finished]:
         yield item
 
 
+def _without(reading: FileReading, rejected: int) -> FileReading:
+    """Count rows as rejected that were sent as vehicles."""
+    return replace(reading, rows=reading.rows - rejected, rejected=reading.rejected + rejected)
+
+
 class Lot:
     """A dealership with its feed, and the store that fills it."""
 
@@ -167,7 +180,7 @@ class Lot:
         arrival = Arrival("drop", "folder", key, "lot.tsv", "0" * 64, 1, now)
         return await self.store.take(replace(arrival, **fields))
 
-    async def load(
+    async def load(  # noqa: PLR0913  one for each word of the reader
         self,
         *rows: Mapping[str, Any] | Rejected,
         sheets: Sequence[Sheet] = (),
@@ -175,14 +188,19 @@ class Lot:
         dry_run: bool = False,
         duplicates: Sequence[Duplicate] = (),
         identities: Sequence[Identity] = (),
+        rejected: Sequence[tuple[int, Finding]] = (),
     ) -> Report:
         """Load rows (one file) or sheets, and give the first file's report."""
         sheets = sheets or (Sheet(rows),)
         delivery = delivery or await self.deliver()
         finished = Finished(
-            tuple(sheet.reading(number) for number, sheet in enumerate(sheets)),
+            tuple(
+                _without(sheet.reading(number), sum(file == number for file, _ in rejected))
+                for number, sheet in enumerate(sheets)
+            ),
             tuple(duplicates),
             tuple(identities),
+            tuple(rejected),
         )
         reports = await self.load_all(
             delivery,

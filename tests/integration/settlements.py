@@ -4,18 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from ingestd.model import (
-    Arrival,
-    Counts,
-    Delivery,
-    FileReading,
-    Finding,
-    Outcome,
-    Report,
-    Settlement,
-    State,
-    worst,
-)
+from ingestd.model import Arrival, Delivery, FileReading, Finding, Outcome, State, worst
+from ingestd.report import Counts, Report, Settlement
 
 STARTED = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
 COUNTS = Counts(header=1, added=198, rejected=2)

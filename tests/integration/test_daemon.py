@@ -11,9 +11,11 @@ import pytest
 from ingestd import daemon as module
 from ingestd import reading
 from ingestd.config import Config, Feed, Limits
-from ingestd.daemon import Daemon, Doors
+from ingestd.daemon import Daemon
+from ingestd.doors import Doors
 from ingestd.errors import Clash, IngestError, ReadFailed, Refused, TryAgain
-from ingestd.model import Arrival, Delivery, Excerpt, File, Outcome, Reading, ReadJob, Settlement
+from ingestd.model import Arrival, Delivery, Excerpt, File, Outcome, Reading, ReadJob
+from ingestd.report import Settlement
 from ingestd.store.postgres import PostgresStore
 from ingestd.tell import receipts
 from tests.acceptance.lots import lot
@@ -124,6 +126,13 @@ class House:
         doors = Doors((self.source,), self.reader, store, self.heard, receipts.papers)
         self.daemon = Daemon(doors, {"lot": FEED})
         self.stop = asyncio.Event()
+        self.grace = 5.0
+        loop = asyncio.get_running_loop()
+        self.running = loop.create_task(self.daemon.run(self.stop, lambda: self.grace))
+
+    async def attempts_begun(self) -> bool:
+        query = "SELECT 1 FROM ingest.deliveries WHERE state = 'working'"
+        return bool(await self.admin.fetchval(query))
 
     async def outcome(self, name: str) -> Outcome:
         """Wait until the source has been told what became of a file."""
@@ -159,10 +168,9 @@ async def house(database, quick) -> AsyncIterator[House]:
         assert isinstance(store, TroubledStore)
         store.troubles = Troubles()
         made = House(store, admin)
-        running = asyncio.get_running_loop().create_task(made.daemon.run(made.stop, lambda: 5.0))
         yield made
         made.stop.set()
-        await running
+        await made.running
     await admin.close()
 
 
@@ -284,6 +292,43 @@ async def test_a_settlement_of_a_source_that_is_gone_waits_for_it(house):
     await house.outcome("b.tsv")
 
     assert (await house.admin.fetchrow(query))["settled_at"] is None
+
+
+async def test_what_a_killed_command_left_behind_is_closed_and_not_imported(house):
+    arrival = Arrival("cli", "cli", "k", "a.tsv", "0" * 64, 9, house.source._clock, "lot", "cli/k")
+    await house.store.take(arrival)
+    query = "SELECT outcome, settled_at FROM ingest.deliveries WHERE kind = 'cli'"
+    async with asyncio.timeout(WITHIN):
+        while (row := await house.admin.fetchrow(query))["settled_at"] is None:
+            await asyncio.sleep(0.01)
+
+    assert row["outcome"] == "failed"
+    assert "import the file again" in house.heard.settlements[0].reports[0].message
+
+
+async def test_a_dealership_that_is_removed_makes_its_files_wait_and_not_the_daemon_end(house):
+    await house.admin.execute("UPDATE dealerships SET id = 7")
+    house.source.drop("a.tsv", lot(3), "lot")
+    async with asyncio.timeout(WITHIN):
+        while not await house.attempts_begun():
+            await asyncio.sleep(0.01)
+    await house.admin.execute("UPDATE dealerships SET id = 1")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+    assert await house.attempts("a.tsv") == 1
+
+
+async def test_an_orderly_stop_is_no_strike(house):
+    house.reader.gate.clear()
+    house.source.drop("a.tsv", lot(3), "lot")
+    async with asyncio.timeout(WITHIN):
+        while not await house.attempts_begun():
+            await asyncio.sleep(0.01)
+    house.grace = 0.01
+    house.stop.set()
+    await house.running
+
+    assert await house.attempts("a.tsv") == 0
 
 
 async def test_claims_are_renewed_while_a_file_is_worked_on(house):

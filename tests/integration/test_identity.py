@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from ingestd.model import Outcome
-from tests.integration.lot import Lot, add_lot, car, counts, opened, reasons, vin
+from ingestd.model import FIELDS, Outcome
+from tests.integration.lot import Lot, Sheet, add_lot, car, counts, opened, reasons, vin
 
 
 @pytest.fixture
@@ -74,6 +74,20 @@ async def test_a_row_without_vin_means_the_vehicle_of_its_stock_number(lot):
     assert counts(await lot.load(without_vin(1, price="9000"))) == {"updated": 1}
     row = await lot.sole()
     assert (row["vin"], row["price"]) == (vin(1), 9000)
+
+
+@pytest.mark.parametrize("stored", ["ab1", " AB1 ", "Ab1"])
+async def test_a_stock_number_is_compared_trimmed_and_without_regard_to_case(lot, stored):
+    number = await lot.store_vehicle(stock_number=stored)
+    assert counts(await lot.load(without_vin(1, stock_number="aB1"))) == {"updated": 1}
+    assert await lot.vehicles("id, stock_number") == [{"id": number, "stock_number": "aB1"}]
+
+
+async def test_a_twin_is_known_by_its_stock_number_whatever_its_case(lot):
+    await lot.store_vehicle(vin=vin(1), stock_number="OLD")
+    twin = await lot.store_vehicle(stock_number="ab1")
+    assert (await lot.load(car(1, stock_number="AB1"))).deactivated == 1
+    assert await lot.vehicles("id", "NOT is_active") == [{"id": twin}]
 
 
 async def test_the_same_stock_number_on_another_make_is_another_vehicle(lot):
@@ -233,6 +247,58 @@ async def test_a_return_without_a_status_column_is_active_again(lot):
     del row["status"]
     assert (await lot.load(row)).reactivated == 1
     assert await lot.sole("status, is_active") == {"status": "active", "is_active": True}
+
+
+def silent(number: int, **fields):
+    """A row whose status cell is blank or cannot be read: the store sees no difference."""
+    row = car(number, **fields)
+    del row["status"]
+    return row
+
+
+async def test_a_cell_that_says_nothing_does_not_bring_back_what_the_feed_sold(lot):
+    await lot.load(car(1, status="sold"), car(2))
+    before = await lot.versions()
+    assert counts(await lot.load(silent(1), car(2))) == {"unchanged": 2}
+    assert await lot.versions() == before
+    report = await lot.load(silent(1, price="9000"), car(2))
+    assert (counts(report), report.reactivated) == ({"updated": 1, "unchanged": 1}, 0)
+    assert await lot.vehicles("status, is_active", "price = 9000") == [
+        {"status": "sold", "is_active": False}
+    ]
+    assert (await lot.load(car(1), car(2))).reactivated == 1
+
+
+async def test_a_status_column_that_is_blank_throughout_is_none(lot):
+    await lot.load(car(1, status="sold"))
+    blank = Sheet([silent(1, price="9000")], keep=1 << FIELDS.index("status"))
+    assert (await lot.load(sheets=[blank])).reactivated == 1
+
+
+async def test_a_twin_that_is_listed_again_is_active_again_whatever_its_status_cell(lot):
+    await lot.store_vehicle(vin=vin(1), stock_number="OLD", year=2020)
+    twin = await lot.store_vehicle(stock_number="S1")
+    assert (await lot.load(car(1, year=2024))).deactivated == 1
+    report = await lot.load(car(1, stock_number="OLD", year=2024), silent(1, vin=None), car(3))
+    assert report.reactivated == 1
+    assert await lot.vehicles("status, is_active", f"id = {twin}") == [
+        {"status": "active", "is_active": True}
+    ]
+
+
+async def test_what_is_back_and_then_sold_is_sold_however_it_was_switched_off_first(lot):
+    await lot.store_vehicle(vin=vin(1), stock_number="OLD")
+    await lot.store_vehicle(stock_number="S1")
+    await lot.load(car(1))
+    others = (car(1, stock_number="OLD"), car(3))
+    await lot.load(*others, without_vin(1, status="sold"))
+    report = await lot.load(*others, silent(1, vin=None))
+    assert (counts(report), report.reactivated) == ({"unchanged": 3}, 0)
+
+
+async def test_a_new_vehicle_whose_status_cannot_be_read_is_active(lot):
+    await lot.load(silent(1), car(2))
+    assert await lot.vehicles("status, is_active") == [{"status": "active", "is_active": True}] * 2
 
 
 async def test_what_a_person_made_inactive_stays_so_and_its_values_follow(lot):

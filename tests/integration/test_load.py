@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from ingestd.errors import Clash, Misconfigured, ReadFailed, TryAgain
-from ingestd.model import FIELDS, Duplicate, File, Finished, Identity, Outcome
+from ingestd.model import FIELDS, Duplicate, File, Finding, Finished, Identity, Outcome
 from ingestd.store.target import profiles
 from tests.integration.lot import (
     Lot,
@@ -166,6 +166,67 @@ async def test_a_vin_that_the_reader_judged_junk_is_remembered_and_not_stored(lo
     assert [row["vin"] for row in await lot.vehicles()] == [None, None]
     assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
     assert counts(await lot.load(*rows, identities=junk)) == {"unchanged": 2}
+
+
+def repeated(line: int, number: int) -> tuple[int, Finding]:
+    return 0, Finding(line, "VIN", "vin_repeated", vin(number))
+
+
+async def test_what_the_readers_last_word_rejects_is_rejected_and_kept(lot):
+    report = await lot.load(
+        car(1),
+        car(7, stock_number=None),
+        Rejected(),
+        car(3),
+        rejected=[repeated(3, 7), (0, Finding(5, None, "ambiguous_stock_number", "S3"))],
+    )
+    assert counts(report) == {"added": 1, "rejected": 3}
+    expected = [
+        (3, "VIN", "vin_repeated", vin(7)),
+        (4, "VIN", "no_identifier", "TBD"),
+        (5, None, "ambiguous_stock_number", "S3"),
+    ]
+    assert reasons(report) == expected
+    kept = await lot.store.rejections(report.import_id)
+    assert [(f.line, f.column, f.reason, f.value) for f in kept] == expected
+
+
+async def test_a_dummy_vin_whose_rows_are_all_rejected_is_remembered(lot):
+    await lot.load(
+        car(7, stock_number=None),
+        car(7, stock_number=None, make="Ford"),
+        car(1),
+        rejected=[repeated(2, 7), repeated(3, 7)],
+    )
+    assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
+
+
+async def test_a_dummy_vin_whose_rows_the_store_rejects_is_remembered(lot):
+    row = car(7, stock_number="A", make=None)
+    identity = Identity(0, 2, None, "A", None, "Rio", 2024)
+    report = await lot.load(row, car(1), identities=[identity])
+    assert counts(report) == {"added": 1, "rejected": 1}
+    assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
+
+
+async def test_a_dummy_vin_whose_rows_were_all_replaced_is_remembered(lot):
+    await lot.load(
+        car(7, stock_number="A"),
+        car(1, vin=None, stock_number="A"),
+        car(2),
+        car(2, price="9000"),
+        duplicates=[Duplicate(0, 2, 0, 3), Duplicate(0, 4, 0, 5)],
+        identities=[
+            Identity(0, 3, None, "A", "Kia", "Rio", 2024),
+            Identity(0, 5, vin(2), "S2", "Kia", "Rio", 2024),
+        ],
+    )
+    assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
+
+
+async def test_a_vin_that_the_stream_itself_rejects_is_no_dummy(lot):
+    await lot.load(car(1), Rejected("too_few_cells", vin=vin(8)), car(7), rejected=[repeated(4, 7)])
+    assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
 
 
 async def test_what_the_reader_rejected_is_reported_with_line_and_value(lot):
@@ -522,7 +583,7 @@ async def test_a_table_of_other_types_is_filled_as_well(lot, admin):
     assert counts(await lot.load({**row, "status": "Sold", "images": []})) == {"updated": 1}
     assert counts(await lot.load({**row, "status": "Sold", "images": []})) == {"unchanged": 1}
     assert (await lot.sole())["status"] == "Sold"
-    assert (await lot.load({**row, "trim": "LX"})).reactivated == 1
+    assert (await lot.load({**row, "status": "Available"})).reactivated == 1
     twin = {"stock_number": "S1", "status": "Available", "updated_at": await lot.store.now()}
     await lot.store_vehicle(**twin)
     assert (await lot.load(row)).deactivated == 1

@@ -16,7 +16,8 @@ import pytest
 import structlog
 
 from ingestd.config import Log
-from ingestd.model import Counts, FileReading, Outcome
+from ingestd.model import FileReading, Outcome
+from ingestd.report import Counts
 from ingestd.tell.log import LONGEST, LogTell, redactor, set_up, under_journal
 from tests.integration.settlements import refused, report, settlement
 

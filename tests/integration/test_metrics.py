@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingestd.config import Config, parse
-from ingestd.model import Counts, FileReading, Finding, Outcome
+from ingestd.model import FileReading, Finding, Outcome
+from ingestd.report import Counts
 from ingestd.tell.catalogue import CATALOGUE, FILE_REASONS, OUTCOMES, ROW_OUTCOMES, document
-from ingestd.tell.metrics import Metrics, _Process
+from ingestd.tell.metrics import Metrics, _Process, revision
 from tests.integration.settlements import STARTED, refused, report, settlement
 
 CONFIG = """
@@ -242,9 +244,32 @@ def test_two_of_them_do_not_meet(metrics: Metrics):
     assert rows(Metrics(config(), "0.1.0"), "sample")["added"] == 0
 
 
+BUILD = r'ingestd_build_info\{python_version="3\.\S+",revision="[0-9a-f]*",version="0\.1\.0"\} 1\.0'
+
+
+@pytest.mark.parametrize(
+    ("text", "commit"),
+    [
+        (None, ""),
+        ('{"url": "file:///src/ingestd", "dir_info": {"editable": true}}', ""),
+        (
+            '{"url": "https://x.example", "vcs_info": {"vcs": "git", "commit_id": "4b67e0"}}',
+            "4b67e0",
+        ),
+    ],
+)
+def test_the_revision_is_the_commit_that_pip_installed(text: str | None, commit: str):
+    assert revision(text) == commit
+
+
+def test_a_system_that_does_not_tell_when_it_was_booted_costs_only_that(monkeypatch):
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    assert "ingestd_build_info" in page(Metrics(config(), "0.1.0"))
+
+
 def test_build_process_and_interpreter_are_there(metrics: Metrics):
     text = page(metrics)
-    assert re.search(r'ingestd_build_info\{python_version="3\.\S+",version="0\.1\.0"\} 1\.0', text)
+    assert re.search(BUILD, text)
     assert value(metrics, "process_resident_memory_bytes")
     assert value(metrics, "process_open_fds")
     assert "python_gc_objects_collected_total" in text

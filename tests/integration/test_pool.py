@@ -163,9 +163,24 @@ async def test_a_missing_table_names_the_command_that_makes_it(pool):
         await _run(pool, "SELECT * FROM ingest.nowhere")
 
 
-async def test_the_drivers_own_refusal_of_a_value_stays_what_it_is(pool):
-    with pytest.raises(asyncpg.DataError):
-        await _run(pool, "SELECT $1::int", "seven")
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("SELECT $1::bigint::integer", 1 << 40),  # 22003, out of range
+        ("SELECT $1::text::integer", "seven"),  # 22P02, no number
+    ],
+)
+async def test_a_value_that_the_server_cannot_take_is_a_strike_and_no_endless_retry(
+    pool, query, value
+):
+    with pytest.raises(ReadFailed, match="refused the values"):
+        await _run(pool, query, value)
+
+
+@pytest.mark.parametrize("value", ["seven", 1 << 40])
+async def test_a_value_that_the_driver_cannot_send_is_a_strike_and_no_endless_retry(pool, value):
+    with pytest.raises(ReadFailed, match="refused the values"):
+        await _run(pool, "SELECT $1::integer", value)
 
 
 # Connecting.

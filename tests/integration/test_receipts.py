@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ingestd.model import Counts, Delivery, Outcome, Paper, Report, Settlement
+from ingestd.model import Delivery, Outcome, Paper
+from ingestd.report import Counts, Report, Settlement
 from ingestd.tell.receipts import clean, papers
 from tests.integration.settlements import refused, report, settlement
 

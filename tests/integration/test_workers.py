@@ -13,7 +13,7 @@ from ingestd.config import Config, Feed
 from ingestd.config import Workers as Limits
 from ingestd.errors import ReadFailed, Refused
 from ingestd.feed.encode import own_target
-from ingestd.model import Arrival, Excerpt, File, Finding, Finished, ReadJob
+from ingestd.model import Arrival, Excerpt, File, Finished, ReadJob
 from ingestd.workers import Workers
 from tests.acceptance.lots import HEADER, lot
 
@@ -100,7 +100,7 @@ async def test_a_parser_is_renewed_after_its_share_of_jobs(tmp_path):
 
 async def test_rejected_lines_can_be_had_again(tmp_path):
     place = Place(tmp_path, lot(2) + b"not a row\n")
-    wanted = Excerpt(place.arrival, 0, "lot", (Finding(4, None, "too_few_cells", ""),))
+    wanted = Excerpt(place.arrival, 0, "lot", ((4, "too_few_cells"),))
     async with place.workers as workers:
         text = b"".join([block async for block in workers.excerpt(wanted)])
 

@@ -2,16 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingestd.model import (
-    Counts,
-    Duplicate,
-    FileReading,
-    Finding,
-    Finished,
-    Identity,
-    Outcome,
-    Report,
-)
+from ingestd.model import Duplicate, FileReading, Finding, Finished, Identity, Outcome
+from ingestd.report import Counts, Report
 from ingestd.store.account import (
     Tally,
     any_read,
@@ -66,9 +58,12 @@ def test_decisions_become_arrays_in_the_order_of_the_statement():
         (FileReading(0, "a", keep=8), FileReading(1, "b", keep=2)),
         (Duplicate(0, 2, 1, 3),),
         (Identity(1, 3, "V", "S", "Kia", "Rio", 2024),),
+        ((1, Finding(4, "V\0N", "vin_repeated", "V")), (0, Finding(5, None, "no_column", "a\0"))),
     )
     assert decided(finished) == (
         [0, 1], [8, 2], [0], [2], [1], [3], ["V"], ["S"], ["Kia"], ["Rio"], [2024],
+        [1, 0], [4, 5], ["vin_repeated", "no_column"], ["V\N{REPLACEMENT CHARACTER}N", None],
+        ["V", "a\N{REPLACEMENT CHARACTER}"],
     )  # fmt: skip
 
 

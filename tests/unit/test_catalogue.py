@@ -57,3 +57,24 @@ def test_every_set_of_reasons_has_room_for_one_we_do_not_know(reasons: tuple[str
     assert reasons[-1] == catalogue.OTHER
     assert len(set(reasons)) == len(reasons)
     assert all(f"`{reason}`" in document() for reason in reasons)
+
+
+OPERATING = (ROOT / "docs" / "operating.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("heading", "codes"),
+    [
+        ("## Outcomes", catalogue.OUTCOMES),
+        ("### Why a file is refused as a whole", catalogue.FILE_REASONS),
+        ("### Why a row is rejected", catalogue.ROW_REASONS),
+        ("### What is only a warning", catalogue.WARNING_REASONS),
+    ],
+)
+def test_the_page_for_operators_explains_every_code_and_no_other(
+    heading: str, codes: tuple[str, ...]
+):
+    section = re.split(r"^#+ ", OPERATING.partition(f"{heading}\n")[2], flags=re.MULTILINE)[0]
+    explained = re.findall(r"^\| `(\w+)` \| \S.* \| \S.* \|$", section, re.MULTILINE)
+
+    assert sorted(explained) == sorted(codes)

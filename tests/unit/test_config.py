@@ -101,6 +101,9 @@ def test_every_fault_is_told_at_once_by_its_path():
         ("[http]\nlisten = 'h:99999'", "http.listen", "HOST:PORT"),
         ("[database]\nembedded = true\nurl = 'postgresql:///x'", "database", "not both"),
         ("[database]\nurl = { env = 'A', file = 'B' }", "database.url", "exactly one"),
+        ("[workers]\nprocesses = 3", "database.connections", "which is 5"),
+        (FEED + "missing = 'deactivate'", "feed[lot].missing", "not part of this version yet"),
+        (FEED + "[feed.defaults]\nyear = 'new'", "feed[lot].defaults.year", "must be a number"),
         ("[workers]\nprocesses = 0", "workers.processes", "(given: 0)"),
     ],
 )
@@ -191,6 +194,7 @@ def test_a_database_is_configured_when_something_names_it(text: str, configured:
             {"PGPASSWORD": "p:/%"},
             "postgresql://u%40x:p%3A%2F%25@db:5433/r",
         ),
+        ("", {"DATABASE_URL": "postgresql:///d", "PGHOST": "/s"}, "postgresql:///d?host=%2Fs"),
         ("[database]\nhost='/run/pg'\nname='r'", {}, "postgresql:///r?host=%2Frun%2Fpg"),
         (
             "",
@@ -200,7 +204,7 @@ def test_a_database_is_configured_when_something_names_it(text: str, configured:
         (
             "",
             {"DATABASE_URL": "postgresql:///d?host=/s", "PGPORT": "7"},
-            "postgresql://:7/d?host=%2Fs",
+            "postgresql:///d?host=%2Fs&port=7",
         ),
     ],
 )

@@ -17,6 +17,10 @@ def test_other_dealerships_matter_only_where_a_vin_is_unique_for_all():
     assert Fate(layout(keys=())).foreign_vins() == ()
 
 
+def test_of_status_only_the_files_own_bit_is_kept():
+    assert "(s.keep & ~524288::bigint) | k.keep" in Fate(layout()).decide()
+
+
 def test_a_vin_collides_within_what_its_key_covers():
     within = 'o."dealership_id" = v."dealership_id"'
     key = frozenset({"dealership_id", "vin"})

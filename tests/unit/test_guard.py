@@ -2,7 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingestd.model import Arrival, Counts, Delivery, FileReading, State
+from ingestd.model import Arrival, Delivery, FileReading, State
+from ingestd.report import Counts
 from ingestd.store.guard import Applied, imbalance, is_older
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

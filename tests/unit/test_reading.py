@@ -361,13 +361,13 @@ def test_a_gzip_is_opened():
 def test_a_damaged_archive_has_a_reason():
     content = blocks(b"PK\x03\x04 no archive")
     (file,) = reading.open_delivery(arrival("lot.zip"), content, (FEED,), LIMITS)
-    assert (file.feed, file.reason) == (None, "unreadable_archive")
+    assert (file.feed, file.reason) == ("lot", "unreadable_archive")
 
 
 def test_a_delivery_without_any_file_is_one_refused_file():
     empty = zipped()
     (file,) = reading.open_delivery(arrival("lot.zip"), blocks(empty), (FEED,), LIMITS)
-    assert (file.index, file.name, file.feed, file.reason) == (0, "lot.zip", None, "no_table")
+    assert (file.index, file.name, file.feed, file.reason) == (0, "lot.zip", "lot", "no_table")
 
 
 MAIL = (
@@ -390,8 +390,7 @@ def test_the_attachments_of_a_dropped_message_are_opened_archives_too():
 def test_a_message_with_nothing_that_can_be_read_is_refused():
     body = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
     (file,) = reading.open_delivery(arrival("mail.eml"), blocks(body), (FEED,), LIMITS)
-    assert file.feed is None
-    assert file.reason
+    assert (file.feed, bool(file.reason)) == ("lot", True)
 
 
 def test_a_blocked_attachment_keeps_its_reason():
@@ -410,7 +409,8 @@ def test_a_blocked_attachment_keeps_its_reason():
 
 def excerpt(text, *findings, name="lot.tsv", feed=None):
     data = text if isinstance(text, bytes) else text.encode()
-    wanted = Excerpt(arrival(name), 0, None, findings)
+    reasons = tuple((finding.line, finding.reason) for finding in findings)
+    wanted = Excerpt(arrival(name), 0, None, reasons)
     return b"".join(reading.excerpt(wanted, blocks(data), feed, LIMITS)).decode()
 
 

@@ -29,8 +29,9 @@ def test_the_stored_vin_is_compared_in_normal_form():
     assert Names(layout()).stored_vin().startswith('nullif(upper(btrim(v."vin",')
 
 
-def test_the_stored_stock_number_is_compared_without_blanks():
-    assert Names(layout()).stored_stock().startswith('btrim(v."stock_number",')
+def test_stock_numbers_are_compared_without_blanks_and_case():
+    assert Names(layout()).stored_stock().startswith('lower(btrim(v."stock_number",')
+    assert Names.fold("x").startswith("lower(btrim(x,")
 
 
 def test_the_same_car_agrees_in_make_and_nearly_in_year():
@@ -46,6 +47,17 @@ def test_a_vehicle_is_on_offer_if_it_is_active_and_not_sold():
 
 def test_off_and_not_by_ingestd_is_by_a_person():
     assert Names(layout()).by_a_person().endswith("AND d.vehicle_id IS NULL)")
+
+
+def test_what_a_feed_sold_is_told_by_its_status_or_where_all_that_is_off_bears_it_by_the_books():
+    assert "v.\"status\"::text IS NOT DISTINCT FROM 'it''s sold'" in Names(layout()).still_sold()
+    assert "d.reason = 'sold'" in Names(layout(active="")).still_sold()
+
+
+def test_both_a_person_and_a_silent_row_leave_the_state_as_stored():
+    names = Names(layout())
+    assert names.by_a_person() in names.stays()
+    assert names.still_sold() in names.stays()
 
 
 def test_a_row_that_says_sold_is_told_by_the_profiles_word():

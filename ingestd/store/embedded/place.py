@@ -13,6 +13,7 @@ import errno
 import hashlib
 import os
 import pwd
+import secrets
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ PORT = 5432
 
 #: sockaddr_un's path less its NUL, and less the socket's name.
 _SOCKET_DIR_BYTES = (107 if sys.platform == "linux" else 103) - len(f"/.s.PGSQL.{PORT}")
+#: File in a state directory whose word names the home outside of it.
+_WORD = "embedded-home"
 _ACCOUNTS = ("postgres", "nobody")
 
 
@@ -146,9 +149,11 @@ def make_passable(directory: Path) -> None:
 
 
 def _home(state_dir: Path, system_dir: Path) -> Home:
-    usual, system = state_dir / "postgres", _system_home(state_dir, system_dir)
+    usual = state_dir / "postgres"
     if os.geteuid() != 0:
         return Home(usual, None)
+    _give_word(state_dir)
+    system = _system_home(state_dir, system_dir)
     if (system / "data").exists():
         return Home(system, _account(system / "data"))
     account = _account(usual / "data", state_dir)
@@ -160,8 +165,17 @@ def _home(state_dir: Path, system_dir: Path) -> Home:
 
 
 def _system_home(state_dir: Path, system_dir: Path) -> Path:
-    digest = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
-    return system_dir / f"{state_dir.name or 'root'}-{digest}"
+    """Name the home by a word in the state directory: one that was made anew begins anew."""
+    try:
+        word = (state_dir / _WORD).read_text(encoding="ascii").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        word = "none"
+    return system_dir / f"{state_dir.name or 'root'}-{word}"
+
+
+def _give_word(state_dir: Path) -> None:
+    if not (state_dir / _WORD).exists():
+        (state_dir / _WORD).write_text(secrets.token_hex(6), encoding="ascii")
 
 
 def _account(*owned: Path) -> Account:

@@ -1,0 +1,142 @@
+"""PURE  What became of a file and of a delivery, as it is told: the last of the nouns.
+
+A ``Report`` is the one noun behind ``import --json``, the receipt and the ledger.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ingestd.model import Delivery, File, FileReading, Finding, Outcome, worst
+
+#: Warnings that a report shows one by one; their number is in it in any case.
+_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Line outcomes of one file (I5: they add up to ``lines``)."""
+
+    header: int = 0
+    blank: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    def total(self) -> int:
+        """All lines accounted for."""
+        return (
+            self.header
+            + self.blank
+            + self.added
+            + self.updated
+            + self.unchanged
+            + self.duplicate
+            + self.rejected
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one file: the noun behind ``import --json``, the receipt and the ledger."""
+
+    import_id: int | None
+    delivery_id: int | None
+    file: str
+    file_index: int
+    dealership_id: int | None
+    feed: str | None
+    outcome: Outcome
+    reason: str | None
+    message: str
+    lines: int | None
+    counts: Counts | None
+    reading: FileReading | None
+    rejections: tuple[Finding, ...]  # at most 100
+    started_at: datetime
+    seconds: float
+    deactivated: int = 0
+    reactivated: int = 0
+    held_deactivations: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the object of design section 7.1.  Keys may be added, never renamed."""
+        reading = self.reading or FileReading(file=self.file_index, name=self.file)
+        return {
+            "import_id": self.import_id,
+            "delivery_id": self.delivery_id,
+            "file": self.file,
+            "dealership_id": self.dealership_id,
+            "feed": self.feed,
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "message": self.message,
+            "lines": self.lines,
+            "counts": None if self.counts is None else _counts_json(self.counts),
+            "deactivated": self.deactivated,
+            "reactivated": self.reactivated,
+            "held_deactivations": self.held_deactivations,
+            "warnings": reading.warnings,
+            "encoding": reading.encoding,
+            "delimiter": reading.delimiter,
+            "quoting": reading.quoting,
+            "mapping": {name: list(headers) for name, headers in reading.mapping.items()},
+            "unmapped": list(reading.unmapped),
+            "warnings_list": [finding_json(f) for f in reading.warnings_list[:_LISTED]],
+            "rejections": [finding_json(finding) for finding in self.rejections],
+            "started_at": self.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def refusal(
+    delivery_id: int | None, file: File, now: datetime, outcome: Outcome = Outcome.REJECTED
+) -> Report:
+    """Give the report of a file of which nothing was read, or nothing could be."""
+    return Report(
+        import_id=None,
+        delivery_id=delivery_id,
+        file=file.name,
+        file_index=file.index,
+        dealership_id=None,
+        feed=file.feed,
+        outcome=outcome,
+        reason=file.reason or "internal_error",
+        message=file.message,
+        lines=None,
+        counts=None,
+        reading=None,
+        rejections=(),
+        started_at=now,
+        seconds=0.0,
+    )
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Give a rejection or warning as JSON shows it."""
+    return {
+        "line": finding.line,
+        "column": finding.column,
+        "reason": finding.reason,
+        "value": finding.value,
+    }
+
+
+def _counts_json(counts: Counts) -> dict[str, int]:
+    names = ("header", "blank", "added", "updated", "unchanged", "duplicate", "rejected")
+    return {name: getattr(counts, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A delivery that is done but whose source has not been told yet."""
+
+    delivery: Delivery
+    reports: tuple[Report, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Give what became of it: what the ledger says, else the worst of its imports'."""
+        return self.delivery.outcome or worst(tuple(report.outcome for report in self.reports))

@@ -1,0 +1,110 @@
+"""What became of a file and of a delivery, as it is told."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ingestd.model import Arrival, Delivery, File, FileReading, Finding, Outcome, State
+from ingestd.report import Counts, Report, Settlement, refusal
+
+REPORT = Report(
+    import_id=12,
+    delivery_id=9,
+    file="lot.tsv",
+    file_index=0,
+    dealership_id=1,
+    feed="matteson",
+    outcome=Outcome.IMPORTED,
+    reason=None,
+    message="",
+    lines=146,
+    counts=Counts(header=1, blank=1, added=3, updated=5, unchanged=132, duplicate=1, rejected=3),
+    reading=FileReading(
+        file=0,
+        name="lot.tsv",
+        encoding="utf-8",
+        delimiter="\t",
+        quoting="none",
+        mapping={"vin": ("VIN",), "price": ("Price", "Formatted Price")},
+        unmapped=("Advertiser Name",),
+        warnings=4,
+    ),
+    rejections=(Finding(7, "VIN", "no_identifier", "TBD"),),
+    started_at=datetime(2026, 11, 23, 6, 0, tzinfo=UTC),
+    seconds=0.21,
+)
+
+
+def test_a_report_is_the_documented_object():
+    given = REPORT.as_json()
+
+    assert given.pop("message") == ""
+    assert given == {
+        "import_id": 12,
+        "delivery_id": 9,
+        "file": "lot.tsv",
+        "dealership_id": 1,
+        "feed": "matteson",
+        "outcome": "imported",
+        "reason": None,
+        "lines": 146,
+        "counts": {
+            "header": 1,
+            "blank": 1,
+            "added": 3,
+            "updated": 5,
+            "unchanged": 132,
+            "duplicate": 1,
+            "rejected": 3,
+        },
+        "deactivated": 0,
+        "reactivated": 0,
+        "held_deactivations": 0,
+        "warnings": 4,
+        "encoding": "utf-8",
+        "delimiter": "\t",
+        "quoting": "none",
+        "mapping": {"vin": ["VIN"], "price": ["Price", "Formatted Price"]},
+        "unmapped": ["Advertiser Name"],
+        "warnings_list": [],
+        "rejections": [{"line": 7, "column": "VIN", "reason": "no_identifier", "value": "TBD"}],
+        "started_at": "2026-11-23T06:00:00Z",
+        "seconds": 0.21,
+    }
+
+
+def test_a_refused_file_has_a_report_without_counts():
+    file = File(2, "lot.bin", 9, None, "not_a_table", "it is a picture")
+    made = refusal(9, file, REPORT.started_at)
+
+    assert (made.outcome, made.reason, made.message) == ("rejected", "not_a_table", file.message)
+    assert (made.file_index, made.delivery_id, made.counts, made.lines) == (2, 9, None, None)
+
+
+def test_counts_add_up_to_the_lines():
+    assert REPORT.counts is not None
+    assert REPORT.counts.total() == REPORT.lines
+
+
+def test_a_report_without_a_reading_says_so_by_nulls():
+    bare = Report(
+        **{f: getattr(REPORT, f) for f in REPORT.__slots__} | {"reading": None, "counts": None}
+    )
+
+    assert (bare.as_json()["encoding"], bare.as_json()["counts"]) == (None, None)
+
+
+ARRIVAL = Arrival("drop", "folder", "k", "lot.zip", "0" * 64, 1, REPORT.started_at)
+WITHOUT = Delivery(9, ARRIVAL, State.DONE, 1)
+
+
+def test_a_settlement_has_the_outcome_that_the_ledger_gave_it():
+    quarantined = replace(WITHOUT, outcome=Outcome.FAILED)
+
+    assert Settlement(quarantined, (REPORT,)).outcome is Outcome.FAILED
+
+
+def test_a_settlement_without_one_is_as_bad_as_its_worst_import():
+    bad = replace(REPORT, outcome=Outcome.REJECTED)
+
+    assert Settlement(WITHOUT, (REPORT, bad, REPORT)).outcome is Outcome.REJECTED
+    assert Settlement(WITHOUT, ()).outcome is Outcome.REJECTED
