@@ -196,14 +196,14 @@ class Round:
         """
         set_up_log(self._config, self._url)
         async with contextlib.AsyncExitStack() as stack:
-            store = await self._store(stack)
-            if store is None:
+            opened = await self._open(stack)
+            if opened is None:
                 return None
+            store, spool = opened
             if sample:
                 await _know_the_sample(store)
                 self._told = Tells(self._told, demo.Guide(self._config, self._url, _psql()))
             await check_feeds(self._config, store)
-            spool = Spool(self._config.state_dir, self._config.limits.file_size)
             daemon = await self._daemon(stack, store, spool)
             await self._show(store)
             aside = [self._keep_house(store, spool), self._heed_reloads(store, read)]
@@ -235,8 +235,8 @@ class Round:
         self._notifier.stopping()
         self._notifier.extend(GRACE[number] + _TAKING_APART)
 
-    async def _store(self, stack: contextlib.AsyncExitStack) -> Store | None:
-        """Open the store; a database that is away is waited for, until told to stop."""
+    async def _open(self, stack: contextlib.AsyncExitStack) -> tuple[Store, Spool] | None:
+        """Open store and spool; what is away or full is waited for, until told to stop."""
         async with asyncio.TaskGroup() as group:
             opening = group.create_task(patiently(self._opened, stack))
             stopped = group.create_task(self._signals.stop.wait())
@@ -245,12 +245,16 @@ class Round:
             opening.cancel()
         return None if opening.cancelled() else opening.result()
 
-    async def _opened(self, stack: contextlib.AsyncExitStack) -> Store:
+    async def _opened(self, stack: contextlib.AsyncExitStack) -> tuple[Store, Spool]:
+        spool = Spool(self._config.state_dir, self._config.limits.file_size)
         async with contextlib.AsyncExitStack() as attempt:
             store = await attempt.enter_async_context(opened_store(self._config, self._url))
+            wrong = await store.wrong()
+            if wrong is not None:
+                raise Misconfigured(Fault("database", wrong))
             await store.target()
             stack.push_async_exit(attempt.pop_all())
-        return store
+        return store, spool
 
     async def _daemon(self, stack: contextlib.AsyncExitStack, store: Store, spool: Spool) -> Daemon:
         config = self._config

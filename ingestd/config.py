@@ -278,15 +278,19 @@ def database_url(database: Database, url: str | None, password: str | None) -> s
     Raises:
         Misconfigured: ``url`` is not a PostgreSQL URL.
     """
-    parts = urlsplit(url or "postgresql://")
+    try:
+        parts = urlsplit(url or "postgresql://")
+        given_port = parts.port
+    except ValueError:  # its text may hold a piece of the password
+        message = "cannot be taken apart; a password with : / ? # [ ] @ in it must be %-quoted"
+        raise Misconfigured(Fault("database.url", message)) from None
     if parts.scheme not in ("postgres", "postgresql"):
-        fault = Fault("database.url", "must begin with postgresql://")
-        raise Misconfigured(fault)
+        raise Misconfigured(Fault("database.url", "must begin with postgresql://"))
     query = dict(parse_qsl(parts.query))
     host = parts.hostname or query.pop("host", None) or database.host
     user = parts.username or (quote(database.user, safe="") if database.user else None)
     secret = parts.password or (quote(password, safe="") if password else None)
-    port = parts.port or database.port
+    port = given_port or database.port
     name = parts.path.lstrip("/") or quote(database.name or "", safe="")
     if host and host.startswith("/"):  # a socket directory does not fit the authority
         query["host"] = host

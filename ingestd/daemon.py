@@ -44,8 +44,12 @@ from ingestd.report import Report, Settlement
 
 #: A delivery that failed this often is set aside, and the others go on.
 STRIKES = 3
-#: Seconds: the lease is renewed well before the store lets it lapse (60).
-RENEW_EVERY = 15.0
+#: Attempts that never came back, because the process was killed: seldom the file's fault.
+LOST = 10
+#: Clashes in a row after which it is not bad luck any more.
+CLASHES = 20
+#: Seconds: the lease is renewed well before the store lets it lapse (15).
+RENEW_EVERY = 4.0
 #: Seconds between looks at the ledger for work that another instance left.
 POLL_EVERY = 5.0
 #: Seconds for what is done on the way out.
@@ -169,8 +173,8 @@ class Daemon:
         """
         try:
             settlement = await self._handle_or_close(delivery)
-        except Clash:
-            await self._give_back(delivery, self._pause(delivery))
+        except Clash as error:
+            await self._after_clash(delivery, error)
         except (TryAgain, Misconfigured) as error:
             _LOG.warning("delivery.waits", delivery=delivery.id, error=str(error))
             await self._give_back(delivery, POLL_EVERY)
@@ -195,10 +199,16 @@ class Daemon:
         await insistently(partial(self._doors.store.release, delivery, counted=False))
         await asyncio.sleep(pause)
 
-    def _pause(self, delivery: Delivery) -> float:
-        """Give the seconds to wait after a clash: none to speak of at first, then longer."""
+    async def _after_clash(self, delivery: Delivery, error: Clash) -> None:
+        """Wait none to speak of at first, then longer; too many in a row are a strike."""
         self._clashes[delivery.id] += 1
-        return min(POLL_EVERY, random.uniform(0.5, 1) * 0.01 * 2.0 ** self._clashes[delivery.id])  # noqa: S311  so that two do not meet again
+        if self._clashes[delivery.id] > CLASHES:
+            del self._clashes[delivery.id]
+            _LOG.warning("delivery.failed", delivery=delivery.id, error=str(error))
+            await insistently(partial(self._doors.store.release, delivery, counted=True))
+            return
+        longest = min(POLL_EVERY, 0.01 * 2.0 ** self._clashes[delivery.id])
+        await self._give_back(delivery, longest * random.uniform(0.5, 1))  # noqa: S311  not to meet again
 
     async def handle(self, delivery: Delivery) -> Settlement:
         """Read and load a claimed delivery, and close it.
@@ -208,8 +218,9 @@ class Daemon:
             ReadFailed: a parser died or was late.
         """
         self._claimed.setdefault(delivery.id, delivery)
-        if delivery.attempts > STRIKES:
-            reason = f"it failed {STRIKES} times; the log says how, `ingestd imports list` shows it"
+        if delivery.attempts - delivery.lost > STRIKES or delivery.lost > LOST:
+            failed = delivery.attempts - 1
+            reason = f"it failed {failed} times; the log says how, `ingestd imports list` shows it"
             return await self._doors.store.finish(delivery, (), reason)
         refused = await self.load(delivery, self._doors.store.load)
         return await self._doors.store.finish(delivery, refused)

@@ -124,6 +124,7 @@ class Delivery:
     attempts: int
     outcome: Outcome | None = None
     reason: str | None = None
+    lost: int = 0  # attempts that never came back
 
 
 @dataclass(frozen=True, slots=True)

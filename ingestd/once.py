@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from ingestd.errors import Clash, IngestError, ReadFailed, TryAgain
 from ingestd.model import Arrival, Delivery, Excerpt, File, Reading, ReadJob, State
 from ingestd.report import Report, Settlement, refusal
 from ingestd.sources.ground import prepare
+from ingestd.sources.names import clean
 from ingestd.sources.spool import Spool
 from ingestd.store.postgres import PostgresStore as Store
 from ingestd.workers import Workers
@@ -72,7 +74,7 @@ async def _arrival(job: Job, store: Store, spool: Spool) -> Arrival:
         source="cli",
         kind="cli",
         key=key,
-        name=job.file.name,
+        name=clean(os.fsencode(job.file.name)),
         sha256=spooled.sha256,
         size=spooled.size,
         first_seen=await store.now(),
@@ -169,7 +171,7 @@ class _Counting:
 async def inspect_file(config: Config, feed: Feed | None, file: Path, today: str) -> bytes:
     """Give what would be understood of a file, as JSON: a list, one for each table in it."""
     async with Workers(config, lambda _: file) as workers:
-        return await workers.inspect(file, feed, today)
+        return await workers.inspect(file, clean(os.fsencode(file.name)), feed, today)
 
 
 async def check_database(config: Config, url: str) -> AsyncIterator[Step]:

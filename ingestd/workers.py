@@ -161,9 +161,9 @@ class Workers:
                 if kind == b"B":
                     yield payload
 
-    async def inspect(self, path: Path, feed: Feed | None, today: str) -> bytes:
+    async def inspect(self, path: Path, name: str, feed: Feed | None, today: str) -> bytes:
         """Give what would be understood of a file, as JSON (see ``reading.inspect``)."""
-        job = Job(op="inspect", path=str(path), name=path.name, feed=feed, today=today)
+        job = Job(op="inspect", path=str(path), name=name, feed=feed, today=today)
         async with self._job(job) as frames:
             return await _result(frames)
 

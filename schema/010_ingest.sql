@@ -19,6 +19,7 @@ CREATE TABLE ingest.deliveries (
   state       text NOT NULL DEFAULT 'received'
               CHECK (state IN ('received', 'working', 'done', 'quarantined')),
   attempts    integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  lost        integer NOT NULL DEFAULT 0 CHECK (lost >= 0),
   outcome     text CHECK (outcome IN ('imported', 'unchanged', 'held', 'superseded', 'rejected', 'failed')),
   reason      text,
   taken_by    text NOT NULL,
@@ -41,11 +42,12 @@ COMMENT ON COLUMN ingest.deliveries.sha256 IS 'Checksum of the raw bytes, which 
 COMMENT ON COLUMN ingest.deliveries.size IS 'Number of raw bytes';
 COMMENT ON COLUMN ingest.deliveries.first_seen IS 'When it was first seen, by the database''s clock: its place in the order, never changed';
 COMMENT ON COLUMN ingest.deliveries.hint IS 'Feed that the place named, such as the subfolder it was dropped into';
-COMMENT ON COLUMN ingest.deliveries.lane IS 'Deliveries of one lane are handled one after the other';
+COMMENT ON COLUMN ingest.deliveries.lane IS 'Deliveries of one lane are handled one after the other; the empty lane is in the way of all';
 COMMENT ON COLUMN ingest.deliveries.refused IS 'Why the source itself refused it (a code); then its bytes were not taken';
 COMMENT ON COLUMN ingest.deliveries.message IS 'The same as a sentence';
 COMMENT ON COLUMN ingest.deliveries.state IS 'received, working, done or quarantined';
 COMMENT ON COLUMN ingest.deliveries.attempts IS 'Attempts begun, each counted before it starts';
+COMMENT ON COLUMN ingest.deliveries.lost IS 'Those of them that never came back: the process was killed';
 COMMENT ON COLUMN ingest.deliveries.outcome IS 'The worst of its imports'' outcomes, once it is finished';
 COMMENT ON COLUMN ingest.deliveries.reason IS 'Why, where the outcome is not a success (a code)';
 COMMENT ON COLUMN ingest.deliveries.taken_by IS 'Instance that has the bytes in its spool: it alone reads them';

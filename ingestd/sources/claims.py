@@ -210,7 +210,7 @@ def _arrival(claim: Claim, handing: Handing, file: int) -> Arrival:
         size=size,
         first_seen=claim.order,
         hint=claim.sub,
-        lane=f"{handing.source}/{claim.sub or ''}",
+        lane=claim.sub or "",  # the feed's, from whatever source
         refused=refused,
         message=message,
     )

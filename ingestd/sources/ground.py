@@ -136,10 +136,8 @@ def _make(root: str, feeds: Iterable[str]) -> list[str]:
     places = [Path(root), *(Path(root, place) for place in PLACES)]
     for path in (*places, *(Path(root, INCOMING, feed) for feed in feeds)):
         try:
-            if path == places[0]:
-                path.mkdir(mode=0o770, parents=True, exist_ok=True)
-            elif not path.is_dir():
-                path.mkdir(mode=0o770)
+            if not path.is_dir():
+                path.mkdir(mode=0o770, parents=path == places[0], exist_ok=True)
                 hand_over(str(path), path.parent.stat())
         except FileExistsError:
             return [f"{path} is not a folder; run: mv {_q(path)} {_q(f'{path}.old')}"]

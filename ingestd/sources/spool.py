@@ -8,6 +8,7 @@ Rules:
     processes too), so that bytes just put are not removed under the one who put them.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -36,6 +37,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
+#: What ails the disk and not the configuration.
+_MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
 class Spooled(NamedTuple):
     """What was put: its name in the spool and its size."""
 
@@ -55,12 +60,16 @@ class Spool:
 
         Raises:
             Misconfigured: the spool can not be written.
+            TryAgain: the disk is full or failing.
         """
         self._root = Path(state_dir).absolute() / "spool"
         self._file_size = file_size
         try:
             self._prepare()
         except OSError as error:
+            if error.errno in _MAY_PASS:
+                message = f"the spool {self._root} cannot be written: {error.strerror}; free some"
+                raise TryAgain(message) from error
             raise Misconfigured(_unusable(self._root, error)) from error
 
     def _prepare(self) -> None:

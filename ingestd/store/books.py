@@ -167,6 +167,7 @@ def delivery(row: Row) -> Delivery:
         arrival=Arrival(**{name: row[name] for name in names}),
         state=State(row["state"]),
         attempts=row["attempts"],
+        lost=row["lost"],
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         reason=row["reason"],
     )

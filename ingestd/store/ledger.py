@@ -4,7 +4,9 @@ Rules:
   * Time is the database's clock; this process keeps none.
   * Every method is one short transaction and may be called again after any failure.
   * An attempt is counted in the transaction that claims, before anything is tried.
-  * A lane is worked from its oldest delivery on, by one instance at a time.
+  * A lane is worked from its oldest delivery on, by one instance at a time.  The lane
+    without a name holds what may turn out to be anybody's: it waits for all that is older,
+    and all that is younger waits for it.
 """
 
 from collections.abc import Sequence
@@ -18,8 +20,8 @@ from ingestd.store import books
 from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
 
-#: A source's lease; the daemon renews it every 15 seconds.
-SOURCE_LEASE = timedelta(seconds=60)
+#: A source's lease; the daemon renews it every 4 seconds.
+SOURCE_LEASE = timedelta(seconds=15)
 #: A delivery's lease, renewed like a source's.  A load locks the row besides, so that no
 #: instance takes over what another is loading; our own are ours again at once.
 DELIVERY_LEASE = timedelta(seconds=60)
@@ -34,7 +36,7 @@ RETURNING true"""
 _TAKE = """
 INSERT INTO ingest.deliveries AS d (source, kind, key, name, sha256, size, first_seen, hint, lane,
   refused, message, taken_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+VALUES ($1, $2, $3, $4, $5, $6, least($7, clock_timestamp()), $8, $9, $10, $11, $12)
 ON CONFLICT (source, key) DO UPDATE SET taken_by = excluded.taken_by,
   owner = CASE WHEN d.state IN ('done', 'quarantined') THEN excluded.taken_by ELSE d.owner END
 RETURNING *"""
@@ -48,15 +50,18 @@ _CLAIMABLE = """d.taken_by = $1 AND ((d.state = 'received' AND (d.kind <> 'cli' 
 
 _CLAIM = f"""
 UPDATE ingest.deliveries SET state = 'working', attempts = attempts + 1, owner = $1,
+  lost = lost + CASE WHEN state = 'working' THEN 1 ELSE 0 END,
   lease_until = clock_timestamp() + $2
 WHERE id = (SELECT d.id FROM ingest.deliveries d
-            WHERE {_CLAIMABLE} AND d.lane <> ALL ($4::text[]) AND {{which}}
+            WHERE {_CLAIMABLE} AND d.lane <> ALL ($4::text[]) AND '' <> ALL ($4::text[])
+              AND (d.lane <> '' OR cardinality($4::text[]) = 0) AND {{which}}
             ORDER BY d.first_seen, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING *"""
 
 _OLDEST_OF_LANE = """NOT EXISTS (
               SELECT FROM ingest.deliveries o
-              WHERE o.lane = d.lane AND o.state IN ('received', 'working')
+              WHERE (o.lane = d.lane OR o.lane = '' OR d.lane = '') AND o.kind <> 'cli'
+                AND o.state IN ('received', 'working')
                 AND (o.taken_by = $1 OR o.lease_until > clock_timestamp())
                 AND (o.first_seen, o.id) < (d.first_seen, d.id))"""
 
@@ -218,11 +223,11 @@ class Ledger:
         outcome, reason = worst(tuple(Outcome(row["outcome"]) for row in rows)), "no_table"
         if rows:
             reason = next(row["reason"] for row in rows if row["outcome"] == outcome)
-        if quarantine is not None:
+        elif quarantine is not None:
             outcome, reason = Outcome.FAILED, "internal_error"
-            if not rows:
-                await self._report_failure(connection, delivery, quarantine)
-        state = "done" if quarantine is None else "quarantined"
+            await self._report_failure(connection, delivery, quarantine)
+        # What was reported was done: only the process did not live to say so.
+        state = "quarantined" if outcome is Outcome.FAILED else "done"
         row = await connection.fetchrow(
             _FINISH, delivery.id, state, str(outcome), reason, self._owner, DELIVERY_LEASE
         )

@@ -231,14 +231,15 @@ def translated(url: str = "") -> Iterator[None]:
     except IngestError:
         raise
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise _ours(error, _without_password(str(error), url)) from None
+        raise _ours(error, _without_password(_said(error), url)) from None
     except ssl.SSLError as error:
         raise Misconfigured(Fault("database", _TLS_ADVICE.format(error))) from None
     except OSError as error:  # TimeoutError and ConnectionError among them
         if "SSL" in str(error):
             raise Misconfigured(Fault("database", _TLS_ADVICE.format(error))) from None
         what = _without_password(str(error), url) or "it did not answer in time"
-        raise TryAgain(f"PostgreSQL cannot be reached: {what}") from None
+        message = f"PostgreSQL cannot be reached{_at(url)}: {what}; {_REACH_ADVICE}"
+        raise TryAgain(message) from None
 
 
 #: Classes of SQLSTATE that trying again does not cure, where SQL is not made of what came
@@ -275,6 +276,22 @@ _TLS_ADVICE = (
 )
 
 
+_REACH_ADVICE = "is it running there, and does nothing stand between? (database.url)"
+
+
+def _at(url: str) -> str:
+    """Name the place without the login."""
+    place = urlsplit(url).netloc.rpartition("@")[2] if url else ""
+    return f" at {place}" if place else ""
+
+
+def _said(error: Exception) -> str:
+    """Give the server's sentence alone: its DETAIL shows whole rows, which are not for a log."""
+    message = getattr(error, "message", None) or str(error.args[0] if error.args else error)
+    constraint = getattr(error, "constraint_name", None)
+    return f"{message} (constraint {constraint})" if constraint else str(message)
+
+
 def _without_password(text: str, url: str) -> str:
     password = urlsplit(url).password if url else None
     if not password:
@@ -283,7 +300,9 @@ def _without_password(text: str, url: str) -> str:
 
 
 _CLASHES = ("40001", "40P01", "23505", "23P01", "55P03")
-_REFUSED_VALUES = ("21", "22", "23", "54")
+#: The table's refusal of what is to be written: values, a trigger's or a policy's veto.
+_REFUSED_VALUES = ("09", "21", "22", "23", "27", "44", "54", "P0")
+_POLICY = "row-level security"
 
 #: Class or code -> the setting at fault, and what to do.  The longest prefix counts.
 _ADVICE = {
@@ -315,6 +334,8 @@ def _ours(error: Exception, text: str) -> IngestError:
 def _by_code(code: str, table: str | None, text: str) -> IngestError:
     if code in _CLASHES:
         return Clash(f"another session was in the way: {text}")
+    if code == "42501" and _POLICY in text:
+        return ReadFailed(f"PostgreSQL refused a row: {text}; see [target.settings]")
     for length in (5, 2):
         if code[:length] in _ADVICE:
             path, advice = _ADVICE[code[:length]]

@@ -221,16 +221,32 @@ class PostgresStore:
         return await self._ledger.owed()
 
     async def check(self) -> str | None:
-        """Say what is wrong with the database or its schema; None where nothing is."""
+        """Say why the database can not be worked with at the moment; None where it can."""
         try:
-            async with self._pool.connection() as connection:
-                state = await migrate.status(connection)
+            return await self.wrong()
         except IngestError as error:
             return str(error)
+
+    async def wrong(self) -> str | None:
+        """Say what is wrong with the database itself; None where nothing is.
+
+        Raises:
+            TryAgain: it can not be reached.
+        """
+        async with self._pool.connection() as connection:
+            state = await migrate.status(connection)
+            encoding = await connection.fetchval("SHOW server_encoding")
+        if encoding != "UTF8":
+            return f"the database has the encoding {encoding}: make it anew with --encoding=UTF8"
         missing = [file.name for file in state.pending if file not in state.left_out]
-        if not missing:
-            return None
-        return f"the schema lacks {', '.join(missing)}: run `ingestd schema apply` as its owner"
+        if missing:
+            return f"the schema lacks {', '.join(missing)}: run `ingestd schema apply` as its owner"
+        if state.changed:
+            names = ", ".join(file.name for file in state.changed)
+            return (
+                f"{names} was applied with another text; this version needs a database made by it"
+            )
+        return None
 
     async def server(self) -> str:
         """Describe the server: version, database, role."""

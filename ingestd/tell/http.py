@@ -195,6 +195,13 @@ def _response(status: int, content_type: str, body: bytes, **more: str) -> web.R
     return response
 
 
+class _Refusal(asyncio.Protocol):
+    """Ends a connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
 class _Limited(web.Server):
     """aiohttp's server, which by itself bounds neither connections nor their lives."""
 
@@ -210,11 +217,14 @@ class _Limited(web.Server):
         )
         self._ends: dict[web.RequestHandler, asyncio.TimerHandle] = {}
 
+    def __call__(self) -> "web.RequestHandler | _Refusal":  # type: ignore[override]
+        """Give what speaks to the next client; one too many is not spoken to at all."""
+        if len(self.connections) >= MOST_CONNECTIONS:
+            return _Refusal()
+        return super().__call__()
+
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        if len(self.connections) > MOST_CONNECTIONS:
-            transport.close()
-            return
         loop = asyncio.get_running_loop()
         self._ends[handler] = loop.call_later(LONGEST, transport.abort)
 

@@ -33,6 +33,8 @@ HIDDEN = "***"
 #: Longest string that is logged; the rest is cut (I12: log volume is bounded).
 LONGEST = 16_384
 
+#: A client's malformed request is no news, and anybody can send a thousand.
+_NEVER = ("aiohttp.server",)
 _QUIET = ("aioimaplib", "aiohttp", "asyncio", "asyncpg", "watchfiles")
 _SECRET_KEY = re.compile(r"(?i)passw|passphrase|pwd|token|secret|authorization|credential")
 _SECRET_KEYS = ("url", "dsn", "database_url")
@@ -154,10 +156,9 @@ def _prioritised(render: Processor) -> Processor:
 def _quiet(record: logging.LogRecord) -> bool:
     """Let a loud library through from WARNING up, whatever level it gave its own logger."""
     library = record.name.split(".")[0]
-    least = (
-        logging.ERROR + 1 if library == "asyncpg" else logging.WARNING
-    )  # the pool tells us itself
-    return record.levelno >= least or library not in _QUIET
+    if record.name in _NEVER or library == "asyncpg":  # what the driver meets is told by us
+        return False
+    return record.levelno >= logging.WARNING or library not in _QUIET
 
 
 def redactor(secrets: Iterable[str] = ()) -> Redact:

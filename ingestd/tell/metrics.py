@@ -128,7 +128,10 @@ class Metrics:
 
     def scrape(self, accept: str) -> tuple[str, bytes]:
         """Give content type and page, in the format that the ``Accept`` header prefers."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a header that the client library cannot read
+            encode, content_type = choose_encoder("")
         return content_type, encode(self._registry)
 
     def configure(self, config: Config) -> None:

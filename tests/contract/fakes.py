@@ -36,7 +36,7 @@ class MemorySource:
         sha256 = hashlib.sha256(content).hexdigest()
         self.spool[sha256] = content
         key = f"{self._clock:%f}-{name}"
-        lane = f"{self._name}/{hint or ''}"
+        lane = hint or ""
         self._working[key] = Arrival(
             self._name, "folder", key, name, sha256, len(content), self._clock, hint, lane
         )

@@ -86,7 +86,7 @@ async def test_what_arrives_is_handed_over_with_its_bytes_spooled(bench):
         (arrival,) = await taker.until(1)
     assert bench.spooled(arrival.sha256) == b"VIN\tPrice\n"
     assert (arrival.source, arrival.kind, arrival.name) == ("drop", "folder", "lot.tsv")
-    assert (arrival.size, arrival.hint, arrival.lane) == (10, "matteson", "drop/matteson")
+    assert (arrival.size, arrival.hint, arrival.lane) == (10, "matteson", "matteson")
     assert arrival.first_seen.utcoffset() is not None
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -118,6 +119,37 @@ async def test_what_a_vanished_instance_left_in_a_lane_does_not_block_it(store, 
     await other.take(arrival("a", lane="x"))
     b = await store.take(arrival("b", 1, lane="x"))
     assert (await store.claim(None, ())).id == b.id
+
+
+async def test_what_may_be_anybodys_waits_for_all_that_is_older(store):
+    a = await store.take(arrival("a", lane="x"))
+    bare = await store.take(arrival("b", 1, lane=""))
+    assert (await store.claim(None, ())).id == a.id
+    assert await store.claim(None, ("x",)) is None
+    await store.finish(a, ())
+    assert (await store.claim(None, ())).id == bare.id
+
+
+async def test_what_is_younger_waits_for_what_may_be_anybodys(store):
+    bare = await store.take(arrival("a", lane=""))
+    await store.take(arrival("b", 1, lane="x"))
+    assert (await store.claim(None, ())).id == bare.id
+    assert await store.claim(None, ("",)) is None
+
+
+async def test_an_attempt_that_never_came_back_is_counted_apart(store):
+    await store.take(arrival("a"))
+    await store.claim(None, ())
+    again = await store.claim(None, ())
+    assert (again.attempts, again.lost) == (2, 1)
+    await store.release(again, counted=True)
+    third = await store.claim(None, ())
+    assert (third.attempts, third.lost) == (3, 1)
+
+
+async def test_a_place_in_the_order_is_never_in_the_future(store):
+    far = await store.take(replace(arrival("a"), first_seen=datetime(2999, 1, 1, tzinfo=UTC)))
+    assert far.arrival.first_seen <= await store.now()
 
 
 async def test_a_lane_is_not_overtaken_while_another_instance_works_on_it(store, other):
@@ -262,6 +294,15 @@ async def test_finishing_twice_changes_nothing(store):
     first = await store.finish(taken, refused)
     assert await store.finish(taken, refused) == first
     assert await store.finish(taken, (), "it failed three times") == first
+
+
+async def test_a_delivery_that_was_loaded_before_its_process_died_has_not_failed(lot):
+    delivery = await lot.deliver()
+    await lot.load(car(1), delivery=delivery)
+    settlement = await lot.store.finish(delivery, (), "it failed three times")
+
+    assert settlement.delivery.state is State.DONE
+    assert settlement.delivery.outcome is Outcome.IMPORTED
 
 
 async def test_a_quarantined_delivery_has_failed_and_has_a_report(store):

@@ -106,8 +106,15 @@ def test_what_is_below_the_level_is_not_written():
     assert "detail.seen" in logged(debug, level="debug")
 
 
+@pytest.mark.parametrize("name", ["asyncpg", "aiohttp.server"])
+def test_what_a_library_meets_and_we_tell_ourselves_is_not_heard_twice(name: str):
+    library = logging.getLogger(name)
+
+    assert "Traceback" not in logged(lambda: library.error("Traceback"), level="debug")
+
+
 @pytest.mark.parametrize(
-    "name", ["aioimaplib.aioimaplib", "asyncpg", "aiohttp.access", "asyncio", "watchfiles.main"]
+    "name", ["aioimaplib.aioimaplib", "aiohttp.access", "asyncio", "watchfiles.main"]
 )
 def test_a_talkative_library_is_heard_from_warning_up_whatever_it_asks_for(name: str):
     library = logging.getLogger(name)

@@ -291,3 +291,31 @@ async def _server(answer, context=None):
         thread.start()
         yield listener.getsockname()[1]
         await asyncio.to_thread(thread.join)  # the client closes in the loop's next turn
+
+
+async def test_a_triggers_veto_is_for_the_rows_and_no_reason_to_wait(pool):
+    veto = "DO $$ BEGIN RAISE EXCEPTION 'not on my lot'; END $$"
+    with pytest.raises(ReadFailed, match="not on my lot"):
+        await _run(pool, veto)
+
+
+async def test_a_policys_veto_is_for_the_rows_too(pool):
+    veto = (
+        "DO $$ BEGIN RAISE EXCEPTION 'new row violates row-level security policy'"
+        " USING ERRCODE = '42501'; END $$"
+    )
+    with pytest.raises(ReadFailed, match=r"target\.settings"):
+        await _run(pool, veto)
+
+
+async def test_a_message_names_the_constraint_and_shows_no_row(pool):
+    wrong = "INSERT INTO ingest.leases (name, owner, lease_until) VALUES ('canary', NULL, now())"
+    with pytest.raises(ReadFailed) as caught:
+        await _run(pool, wrong)
+
+    assert "canary" not in str(caught.value)
+
+
+async def test_a_server_that_is_away_is_named(database):
+    with pytest.raises(TryAgain, match=r"at 127\.0\.0\.1:1: .*is it running"):
+        await open_pool(Database(), "postgresql://u:hush@127.0.0.1:1/d")

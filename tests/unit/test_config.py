@@ -221,6 +221,15 @@ def test_a_url_of_something_else_is_a_fault():
         config.database_url(parse("", {}).database, "mysql://x", None)
 
 
+@pytest.mark.parametrize("url", ["postgresql://u:hu/sh@h:abc/d", "postgresql://[::1/d"])
+def test_a_url_that_cannot_be_taken_apart_is_a_fault_that_repeats_nothing_of_it(url):
+    with pytest.raises(Misconfigured) as caught:
+        config.database_url(parse("", {}).database, url, None)
+
+    assert "must be %-quoted" in str(caught.value)
+    assert "hu" not in str(caught.value)
+
+
 def test_a_secret_may_lie_elsewhere():
     parsed = parse("[database]\nurl = { credential = 'database_url' }", {})
 
