@@ -269,3 +269,17 @@ async def test_the_loop_turns_while_bytes_are_copied(spool, tmp_path):
             await asyncio.sleep(0.001)
             turns += 1
     assert turns > 5
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can make things for somebody else: run as root"
+)
+async def test_what_root_makes_in_somebodys_directory_is_that_somebodys(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+    spool = Spool(tmp_path, 1 << 20)
+    file = tmp_path / "lot.tsv"
+    file.write_bytes(b"VIN\n")
+    spooled = await spool.put(file)
+    made = [tmp_path / "spool", spool.path(spooled.sha256).parent, spool.path(spooled.sha256)]
+
+    assert {path.stat().st_uid for path in (*made, tmp_path / "spool" / "lock")} == {65534}
