@@ -33,6 +33,7 @@ What to look at next:
   the receipt     {drop}/imported/
   the vehicles    {psql} '{url}' -c 'SELECT vin, year, make, model, price FROM vehicles'
   the metrics     http://{listen}/metrics   and   http://{listen}/readyz
+  the state       {command} status --config {config}
   the books       {command} imports list --config {config}
   your own file   drop a TSV of any dealer into {drop}/incoming/{feed}/
 Ctrl-C ends it; what was imported stays for the next start.
