@@ -9,7 +9,6 @@ the others of the same run.
 """
 
 import asyncio
-import resource
 import statistics
 import subprocess
 import sys
@@ -121,8 +120,6 @@ def report(rows: int, times: list[list[tuple[float, float]]]) -> None:
         theirs = statistics.median(one[number][0] for one in times)
         mine = statistics.median(one[number][1] for one in times)
         print(f"{name:18}{theirs:8.2f}s{mine:8.2f}s{theirs / mine:7.2f}x{rows / mine:9.0f}")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(f"peak memory of the largest child (parser or server): {peak} MiB")
 
 
 def main() -> None:
