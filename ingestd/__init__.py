@@ -2,12 +2,12 @@
 
 The flow, and the one way in which modules may import each other (downwards):
 
-    cli ── app ── daemon ──┬── sources   folder: what was dropped → spool     DOOR
+    cli ── app ── daemon ──┬── sources   mailbox, folder: what came → spool   DOOR
                            ├── workers   parser processes                     DOOR
                            ├── store     ledger, load: one transaction        DOOR
                            └── tell      metrics, receipts, log, systemd      DOOR
 
-    workers ── worker ── reading ──┬── mail   zip, gzip, message → files      PURE
+    workers ── worker ── reading ──┬── mail   message, zip, gzip → files      PURE
                                    └── feed   bytes → rows                    PURE
     and below them all: config, errors, report, model                         PURE
 

@@ -19,16 +19,18 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from ingestd import __version__, demo
+from ingestd import __version__, demo, outlets
 from ingestd.config import Config, Database
 from ingestd.config import database_url as join_url
-from ingestd.credentials import resolve
-from ingestd.daemon import Daemon, patiently
+from ingestd.credentials import resolve, resolved, secrets
+from ingestd.daemon import Daemon
 from ingestd.doors import Doors, Tell
 from ingestd.errors import Fault, Misconfigured, TryAgain
+from ingestd.inlets import sources, tokens_of
+from ingestd.patience import patiently
+from ingestd.replying import Replying
 from ingestd.report import Settlement
 from ingestd.signals import GRACE, Signals
-from ingestd.sources.folder import FolderSource
 from ingestd.sources.ground import prepare
 from ingestd.sources.spool import Spool
 from ingestd.store import migrate
@@ -40,7 +42,7 @@ from ingestd.tell.http import HttpServer
 from ingestd.tell.log import LogTell
 from ingestd.tell.metrics import Metrics
 from ingestd.tell.systemd import Notifier, SystemdTell
-from ingestd.workers import Workers
+from ingestd.workers import Workers, require_packages
 
 _HOUSEKEEPING_EVERY = 5.0
 #: Seconds that the parts need to be taken apart.
@@ -50,9 +52,10 @@ _LOG = structlog.get_logger("app")
 
 
 def set_up_log(config: Config, url: str = "") -> None:
-    """Route the log as the configuration says; the password in ``url`` stays out of it."""
+    """Route the log as the configuration says; its secrets and the ``url``'s stay out of it."""
     password = urlsplit(url).password
-    log.set_up(config.log, secrets=(password, unquote(password)) if password else ())
+    own = (password, unquote(password)) if password else ()
+    log.set_up(config.log, secrets=(*own, *secrets(config)))
 
 
 # -- the database --------------------------------------------------------------------------
@@ -128,7 +131,7 @@ async def run(read: Callable[[], Config], config: Config, url: str, *, sample: b
     renewed: Config | None = config
     with _alone(config.state_dir):
         while renewed is not None:
-            round_ = Round(renewed, url, metrics, notifier)
+            round_ = Round(resolved(renewed, os.environ), url, metrics, notifier)
             renewed, sample = await round_.run(read, sample=sample), False
 
 
@@ -206,8 +209,10 @@ class Round:
             await check_feeds(self._config, store)
             daemon = await self._daemon(stack, store, spool)
             await self._show(store)
+            replying = self._replying(store, daemon)
             aside = [self._keep_house(store, spool), self._heed_reloads(store, read)]
             aside.append(self._systemd.keep(lambda: True))
+            aside += [one.run() for one in replying]
             if self._config.http.enabled:
                 server = await stack.enter_async_context(self._http(store))
                 aside.append(server.keep_listening())
@@ -259,10 +264,8 @@ class Round:
     async def _daemon(self, stack: contextlib.AsyncExitStack, store: Store, spool: Spool) -> Daemon:
         config = self._config
         workers = Workers(config, spool.path, on_restart=self._metrics.worker_restarted)
-        names = tuple(feed.name for feed in config.feed)
-        folders = (FolderSource(folder, spool, store.now, names) for folder in config.folder)
         doors = Doors(
-            sources=tuple(folders),
+            sources=sources(config, spool, store, self._metrics.mailbox_from),
             reader=await stack.enter_async_context(workers),
             store=store,
             tell=self._told,
@@ -271,14 +274,18 @@ class Round:
         feeds = {feed.name: feed for feed in config.feed}
         return Daemon(doors, feeds, handlers=config.workers.processes)
 
+    def _replying(self, store: Store, daemon: Daemon) -> tuple[Replying, ...]:
+        return outlets.replying(self._config, store, daemon.excerpt, self._metrics.replied)
+
     async def _show(self, store: Store) -> None:
         """Begin the metrics and the readiness with what is known before the first file."""
         self._metrics.configure(self._config)
         self._metrics.pool_from(store.connections)
         for feed, when in (await store.last_successes()).items():
             self._metrics.last_success(feed, when)
-        for folder in self._config.folder:
-            self._systemd.source(folder.name, up=False)
+        named = [box.name for box in self._config.mailbox]
+        for name in (*named, *(folder.name for folder in self._config.folder)):
+            self._systemd.source(name, up=False)
 
     def _http(self, store: Store) -> HttpServer:
         return HttpServer(
@@ -294,7 +301,7 @@ class Round:
             await self._signals.reload.wait()
             self._signals.reload.clear()
             try:
-                renewed = read()
+                renewed = resolved(read(), os.environ)
                 await self._try_out(renewed, store)
             except (Misconfigured, TryAgain) as error:
                 set_up_log(self._config, self._url)
@@ -312,6 +319,10 @@ class Round:
                 fault = Fault(path, "cannot change while ingestd runs; restart it")
                 raise Misconfigured(fault)
         await check_feeds(renewed, store)
+        outlets.post_of(renewed)
+        require_packages(renewed)
+        for mailbox in renewed.mailbox:
+            tokens_of(renewed, mailbox)
         names = tuple(feed.name for feed in renewed.feed)
         for folder in renewed.folder:
             (await asyncio.to_thread(prepare, folder, names)).close()

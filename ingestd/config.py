@@ -8,7 +8,6 @@ Rules:
     honoured as the platform documents them; ``INGESTD_SECTION__KEY`` sets any scalar.
 """
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,8 +15,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import ValidationError
 
+from ingestd.crosscheck import cross_checks, did_you_mean
 from ingestd.errors import Fault, Misconfigured
-from ingestd.model import FIELDS
 from ingestd.settings import (
     SECTIONS,
     Config,
@@ -28,6 +27,9 @@ from ingestd.settings import (
     Http,
     Limits,
     Log,
+    Mailbox,
+    OAuth2,
+    Replies,
     SecretRef,
     Spool,
     TargetSettings,
@@ -43,6 +45,9 @@ __all__ = [
     "Http",
     "Limits",
     "Log",
+    "Mailbox",
+    "OAuth2",
+    "Replies",
     "SecretRef",
     "Spool",
     "TargetSettings",
@@ -55,11 +60,6 @@ __all__ = [
 
 #: Keys of the design that this version does not know yet, and what to do instead.
 NOT_YET = {
-    "mailbox": "mail is not part of this version yet; use a [[folder]]",
-    "from": "mail is not part of this version yet; use a [[folder]]",
-    "to": "mail is not part of this version yet; use a [[folder]]",
-    "subject": "mail is not part of this version yet; use a [[folder]]",
-    "sender_proof": "mail is not part of this version yet; leave it out",
     "rooftops": "group files are not part of this version yet; use one feed for each rooftop",
 }
 
@@ -79,7 +79,7 @@ def parse(text: str, environ: Mapping[str, str], *, embedded: bool = False) -> C
         config = Config.model_validate(tree)
     except ValidationError as error:
         raise Misconfigured(*_faults(error, tree)) from None
-    faults = tuple(_cross_checks(config))
+    faults = tuple(cross_checks(config))
     if faults:
         raise Misconfigured(*faults)
     return config
@@ -92,7 +92,7 @@ def _load(text: str) -> dict[str, Any]:
         raise Misconfigured(Fault("", f"the file is not valid TOML: {error}")) from None
 
 
-_SCALAR_SECTIONS = ("database", "http", "log", "workers", "limits", "spool", "target")
+_SCALAR_SECTIONS = ("database", "http", "log", "workers", "limits", "spool", "target", "replies")
 
 
 def _merge_environ(tree: dict[str, Any], environ: Mapping[str, str]) -> None:
@@ -187,12 +187,6 @@ def _unknown(where: tuple[object, ...]) -> str:
     return "no such option" + did_you_mean(key, model.model_fields)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Give ``; did you mean "x"?`` for the nearest of ``known``, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'; did you mean "{near[0]}"?' if near else ""
-
-
 def _advice(where: tuple[object, ...]) -> str:
     if where[-1] == "mode":
         return ': "full" if every file is the whole lot, "delta" if it is only what changed'
@@ -201,70 +195,22 @@ def _advice(where: tuple[object, ...]) -> str:
     return ""
 
 
+_SECRET = (
+    "password",
+    "url",
+    "client_secret",
+    "refresh_token",
+    "service_account",
+    "secret_address",
+)
+
+
 def _given(item: Any) -> str:
     value = item.get("input")
     if isinstance(value, str | int | float) and item["type"] != "value_error":
-        secret = any(part in ("password", "url") for part in item["loc"])
+        secret = any(part in _SECRET for part in item["loc"])
         return "" if secret else f" (given: {value!r})"
     return ""
-
-
-def _cross_checks(config: Config) -> Iterable[Fault]:
-    yield from _twice("folder", (folder.name for folder in config.folder))
-    yield from _twice("feed", (feed.name for feed in config.feed))
-    yield from _same_paths(config.folder)
-    folders = [folder.name for folder in config.folder]
-    for feed in config.feed:
-        yield from _feed_checks(feed, folders)
-    database, processes = config.database, config.workers.processes
-    if database.connections < processes + 2:
-        message = f"must be at least workers.processes + 2, which is {processes + 2}"
-        yield Fault("database.connections", message)
-    if database.embedded and (database.url or database.host):
-        yield Fault("database", "give either embedded = true or a url (or host), not both")
-
-
-def _twice(section: str, names: Iterable[str]) -> Iterable[Fault]:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            yield Fault(f"{section}[{name}].name", "is used twice; names must differ")
-        seen.add(name)
-
-
-def _same_paths(folders: tuple[Folder, ...]) -> Iterable[Fault]:
-    seen: dict[str, str] = {}
-    for folder in folders:
-        path = folder.path.rstrip("/")
-        if path in seen:
-            yield Fault(f"folder[{folder.name}].path", f"is already watched by {seen[path]!r}")
-        seen[path] = folder.name
-
-
-#: Fields whose default must be a number: text would be unreadable in every row.
-_NUMBERS = ("year", "mileage", "price", "msrp", "doors")
-
-
-def _feed_checks(feed: Feed, folders: list[str]) -> Iterable[Fault]:
-    for name in feed.folder:
-        if name not in folders:
-            hint = did_you_mean(name, folders)
-            yield Fault(f"feed[{feed.name}].folder", f"there is no [[folder]] named {name!r}{hint}")
-    for section, keys in (("columns", feed.columns), ("defaults", feed.defaults)):
-        for key in keys:
-            if key not in FIELDS:
-                hint = did_you_mean(key, FIELDS)
-                yield Fault(f"feed[{feed.name}].{section}.{key}", f"no such field{hint}")
-    yield from _default_checks(feed)
-
-
-def _default_checks(feed: Feed) -> Iterable[Fault]:
-    for key, value in feed.defaults.items():
-        if key in ("vin", "stock_number"):
-            yield Fault(f"feed[{feed.name}].defaults.{key}", "an identifier can have no default")
-        if key in _NUMBERS and not isinstance(value, int | float):
-            message = f"must be a number (given: {value!r})"
-            yield Fault(f"feed[{feed.name}].defaults.{key}", message)
 
 
 def database_configured(database: Database) -> bool:

@@ -3,15 +3,19 @@
 A secret never appears in a message: only where it was looked for, and what to do.
 """
 
+import json
 import os
 import stat
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from ingestd.crosscheck import secret_address_checks
 from ingestd.errors import Fault, Misconfigured
-from ingestd.settings import SecretRef
+from ingestd.settings import Config, Feed, Mailbox, OAuth2, Replies, SecretRef
 
+Section = TypeVar("Section", Mailbox, OAuth2, Feed, Replies)
 _COMMAND_WITHIN = 30.0
 
 
@@ -30,6 +34,66 @@ def resolve(path: str, secret: str | SecretRef | None, environ: Mapping[str, str
     if secret.credential is not None:
         return _credential(path, secret.credential, environ)
     return _command(path, secret.command or ())
+
+
+def resolved(config: Config, environ: Mapping[str, str]) -> Config:
+    """Give the configuration with every secret of mail in its place.
+
+    Raises:
+        Misconfigured: with every one that is not where it should be.
+    """
+    faults: list[Fault] = []
+
+    def fill(section: Section, path: str, *names: str) -> Section:
+        found: dict[str, str | None] = {}
+        for name in names:
+            try:
+                found[name] = resolve(f"{path}.{name}", getattr(section, name), environ)
+            except Misconfigured as error:
+                faults.extend(error.faults)
+        return section.model_copy(update=found)
+
+    mailboxes = []
+    for mailbox in config.mailbox:
+        path = f"mailbox[{mailbox.name}]"
+        if mailbox.oauth2 is not None:
+            grant = fill(mailbox.oauth2, f"{path}.oauth2", *_OAUTH2)
+            mailboxes.append(mailbox.model_copy(update={"oauth2": grant}))
+        else:
+            mailboxes.append(fill(mailbox, path, "password"))
+    feeds = tuple(fill(feed, f"feed[{feed.name}]", "secret_address") for feed in config.feed)
+    replies = fill(config.replies, "replies", "password")
+    faults += [fault for feed in feeds for fault in secret_address_checks(feed)]
+    if faults:
+        raise Misconfigured(*faults)
+    return config.model_copy(
+        update={"mailbox": tuple(mailboxes), "feed": feeds, "replies": replies}
+    )
+
+
+def secrets(config: Config) -> tuple[str, ...]:
+    """Give every secret of mail that a resolved configuration holds, to keep it out of the log."""
+    grants = [box.oauth2 for box in config.mailbox if box.oauth2 is not None]
+    held = [
+        *(box.password for box in config.mailbox),
+        *(getattr(grant, name) for grant in grants for name in _OAUTH2),
+        *(feed.secret_address for feed in config.feed),
+        config.replies.password,
+    ]
+    keys = (_private_key(grant.service_account) for grant in grants)
+    return tuple(secret for secret in (*held, *keys) if isinstance(secret, str) and secret)
+
+
+def _private_key(account: object) -> str | None:
+    """Give the secret inside a service account's key file."""
+    try:
+        key = json.loads(account).get("private_key") if isinstance(account, str) else None
+    except (ValueError, AttributeError):
+        return None
+    return key if isinstance(key, str) else None
+
+
+_OAUTH2 = ("client_secret", "refresh_token", "service_account")
 
 
 def _variable(path: str, name: str, environ: Mapping[str, str]) -> str:

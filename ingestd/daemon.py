@@ -1,7 +1,7 @@
 """WAIT  For every delivery: take, read, load, settle, tell.
 
-The only place that retries or backs off.  It sees its doors through the Protocols of
-``doors``, which it owns; ``app`` hands in the concrete ones.
+The only place, with ``patience``, that retries or backs off.  It sees its doors through the
+Protocols of ``doors``, which it owns; ``app`` hands in the concrete ones.
 
 Order of effects (each arrow may be the last thing that happens before a crash):
 
@@ -16,30 +16,28 @@ load finds its reports, a settlement finds its file in place.
 import asyncio
 import contextlib
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    wait_random_exponential,
-)
 
 from ingestd.config import Feed
 from ingestd.doors import Doors, Load, Source
-from ingestd.errors import (
-    Clash,
-    IngestError,
-    Misconfigured,
-    ReadFailed,
-    Refused,
-    TryAgain,
+from ingestd.errors import Clash, Misconfigured, OutOfTurn, ReadFailed, Refused, TryAgain
+from ingestd.model import (
+    UNROUTED,
+    Arrival,
+    Delivery,
+    Excerpt,
+    File,
+    Opened,
+    Outcome,
+    ReadJob,
 )
-from ingestd.model import Arrival, Delivery, Excerpt, File, Outcome, ReadJob
+from ingestd.patience import insistently, pause
 from ingestd.report import Report, Settlement
 
 #: A delivery that failed this often is set aside, and the others go on.
@@ -54,11 +52,10 @@ RENEW_EVERY = 4.0
 POLL_EVERY = 5.0
 #: Seconds for what is done on the way out.
 LAST_WORDS = 2.0
-#: Seconds between attempts, at most; the first comes within half a second.
-LONGEST_WAIT = 30.0
+#: Seconds after which a source that is watched counts as well again.
+WELL_AFTER = 60.0
 
 _LOG = structlog.get_logger("daemon")
-_T = TypeVar("_T")
 
 
 class Daemon:
@@ -99,28 +96,41 @@ class Daemon:
 
     async def _watch(self, source: Source) -> None:
         """Watch one source for ever: a source that fails is entered again after a while."""
+        failures = 0
         while True:
+            began = time.monotonic()
             try:
                 await self._watch_once(source)
             except* TryAgain as errors:
+                error = _first(errors)
+                failures = 1 if time.monotonic() - began > WELL_AFTER else failures + 1
+                seconds = pause(error, failures)
                 self._doors.tell.source(source.name, up=False)
-                _LOG.warning("source.failed", source=source.name, error=_first(errors))
-                await asyncio.sleep(POLL_EVERY)
+                _LOG.warning(
+                    "source.failed",
+                    source=source.name,
+                    error=str(error),
+                    again_in=round(seconds, 1),
+                )
+                await asyncio.sleep(seconds)
 
     async def _watch_once(self, source: Source) -> None:
         """Hold the lease on a source and watch it, until either fails."""
         while not await insistently(self._doors.store.lease, source.name):  # noqa: ASYNC110
             await asyncio.sleep(RENEW_EVERY / 10)  # another process holds it: no event can tell
-        self._held.add(source.name)
-        self._owed.set()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_lease(source.name))
-                ready = partial(self._doors.tell.source, source.name, up=True)
-                await source.watch(self._take, ready)
+                await source.watch(self._take, partial(self._ready, source.name))
         finally:
             self._held.discard(source.name)
             await _briefly(self._doors.store.unlease, source.name)  # else it runs out by itself
+
+    def _ready(self, name: str) -> None:
+        """Begin to settle what is owed to a source that can be told."""
+        self._held.add(name)
+        self._doors.tell.source(name, up=True)
+        self._owed.set()
 
     async def _keep_lease(self, name: str) -> None:
         while True:
@@ -129,8 +139,10 @@ class Daemon:
                 raise TryAgain(f"another instance has taken over the source {name!r}")
 
     async def _take(self, arrival: Arrival) -> None:
-        await self._doors.store.take(arrival)
+        delivery = await self._doors.store.take(arrival)
         self._work.set()
+        if delivery.outcome is not None:  # another copy of what is done is to be settled too
+            self._owed.set()
 
     # -- deliveries ----------------------------------------------------------------------
 
@@ -150,8 +162,10 @@ class Daemon:
     async def _claim(self) -> Delivery | None:
         async with self._claiming:
             self._work.clear()
-            busy = tuple(claimed.arrival.lane for claimed in self._claimed.values())
-            delivery = await insistently(self._doors.store.claim, None, busy)
+            lanes = (claimed.arrival.lane for claimed in self._claimed.values())
+            busy = tuple(lane for lane in lanes if lane != UNROUTED)
+            at_work = tuple(self._claimed)
+            delivery = await insistently(self._doors.store.claim, None, busy, at_work)
             if delivery is not None:
                 self._claimed[delivery.id] = delivery
             return delivery
@@ -173,6 +187,8 @@ class Daemon:
         """
         try:
             settlement = await self._handle_or_close(delivery)
+        except OutOfTurn:
+            self._work.set()  # it went back to the ledger and is claimed when it is its turn
         except Clash as error:
             await self._after_clash(delivery, error)
         except (TryAgain, Misconfigured) as error:
@@ -232,11 +248,13 @@ class Daemon:
         if whole.reason is not None:
             return [whole]
         try:
-            files = await self._doors.reader.open(arrival)
+            opened = await self._doors.reader.open(arrival)
         except Refused as error:
             return [_refusal(whole, error)]
-        refused = [file for file in files if file.reason is not None]
-        good = [file for file in files if file.reason is None and file.feed is not None]
+        refused = [file for file in opened.files if file.reason is not None]
+        good = [file for file in opened.files if file.reason is None and file.feed is not None]
+        if arrival.lane == UNROUTED:
+            await self._route(delivery, opened)
         for name in dict.fromkeys(file.feed for file in good if file.feed is not None):
             mine = tuple(file for file in good if file.feed == name)
             try:
@@ -246,6 +264,14 @@ class Daemon:
             except Refused as error:
                 refused += [_refusal(file, error) for file in mine]
         return refused
+
+    async def _route(self, delivery: Delivery, opened: Opened) -> None:
+        """Write down whose a delivery is; who is not in turn gives it back."""
+        lane = opened.lane()
+        await self._doors.store.route(delivery, lane, opened.letter)
+        if delivery.id in self._claimed:
+            arrival = replace(delivery.arrival, lane=lane)
+            self._claimed[delivery.id] = replace(delivery, arrival=arrival)
 
     async def _job(self, arrival: Arrival, feed: Feed, files: tuple[File, ...]) -> ReadJob:
         store = self._doors.store
@@ -258,7 +284,7 @@ class Daemon:
             dealership_id=dealership,
             today=arrival.first_seen.date().isoformat(),
             target=await store.target(),
-            known=await store.known(dealership),
+            known=await store.known(dealership, feed.name),
         )
 
     # -- settling ------------------------------------------------------------------------
@@ -281,7 +307,7 @@ class Daemon:
         source = self._sources.get(delivery.arrival.source)
         try:
             if source is not None:
-                papers = self._doors.papers(settlement, self._excerpt)
+                papers = self._doors.papers(settlement, self.excerpt)
                 await source.settle(delivery, delivery.outcome or Outcome.FAILED, papers)
             await self._doors.store.settled(delivery)
         except TryAgain as error:
@@ -289,7 +315,7 @@ class Daemon:
             return False
         return True
 
-    async def _excerpt(self, delivery: Delivery, report: Report) -> AsyncGenerator[bytes]:
+    async def excerpt(self, delivery: Delivery, report: Report) -> AsyncGenerator[bytes]:
         """Give the sender's own rejected lines of one file: all of them, from the ledger.
 
         A file that can not be read again ends the excerpt, not the settlement: its lines
@@ -315,40 +341,6 @@ class Daemon:
                 await event.wait()
 
 
-async def patiently(call: Callable[..., Awaitable[_T]], *args: object) -> _T:
-    """Call again and again, later and later, while the world is bad."""
-    return await _again(TryAgain, call, *args)
-
-
-async def insistently(call: Callable[..., Awaitable[_T]], *args: object) -> _T:
-    """Call so even where the configuration is at fault: it was well when we began.
-
-    A password that was changed or a right that was taken can be given back, and a daemon
-    that ended over it would not be started again.
-    """
-    return await _again((TryAgain, Misconfigured), call, *args)
-
-
-async def _again(
-    errors: type[IngestError] | tuple[type[IngestError], ...],
-    call: Callable[..., Awaitable[_T]],
-    *args: object,
-) -> _T:
-    waits = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(errors), wait=waits, before_sleep=_say, reraise=True
-    ):
-        with attempt:
-            return await call(*args)
-    raise AssertionError  # tenacity gives attempts until one returns or raises
-
-
-def _say(state: RetryCallState) -> None:
-    """Log the first failure of a row, not each."""
-    if state.attempt_number == 1 and state.outcome is not None:
-        _LOG.warning("store.waits", error=str(state.outcome.exception()))
-
-
 async def _briefly(call: Callable[..., Awaitable[object]], *args: object) -> None:
     """Try a last thing on the way out; who stops us does not wait for a server that is away."""
     with contextlib.suppress(TryAgain, Misconfigured, TimeoutError):
@@ -360,8 +352,8 @@ def _refusal(file: File, error: Refused) -> File:
     return File(file.index, file.name, file.size, file.feed, error.reason, error.message)
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> str:
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error)
+    return error

@@ -17,6 +17,8 @@ from ingestd.model import (
     File,
     Finding,
     Known,
+    Letter,
+    Opened,
     Outcome,
     Paper,
     Reading,
@@ -50,7 +52,7 @@ class Source(Protocol):
 class Reader(Protocol):
     """The parser processes."""
 
-    async def open(self, arrival: Arrival) -> tuple[File, ...]:
+    async def open(self, arrival: Arrival) -> Opened:
         """List the files in a delivery, each with its feed or the reason why it has none."""
 
     def read(self, job: ReadJob) -> AbstractAsyncContextManager[Reading]:
@@ -75,10 +77,20 @@ class Store(Protocol):
     async def take(self, arrival: Arrival) -> Delivery:
         """Write the arrival into the ledger; the same (source, key) gives the same delivery."""
 
-    async def claim(self, delivery_id: int | None, busy: Sequence[str]) -> Delivery | None:
+    async def claim(
+        self, delivery_id: int | None, busy: Sequence[str], at_work: Sequence[int] = ()
+    ) -> Delivery | None:
         """Claim the oldest waiting delivery outside the ``busy`` lanes (or just that one).
 
+        None of those ``at_work`` here: a claim of our own that is not among them was lost.
         The attempt is counted before anything else is done.  None: nothing to do.
+        """
+
+    async def route(self, delivery: Delivery, lane: str, letter: Letter | None) -> None:
+        """Write down whose a claimed delivery is, now that it was opened.
+
+        Raises:
+            OutOfTurn: others of that lane come first; it was given back, the attempt uncounted.
         """
 
     async def renew(self, deliveries: Sequence[Delivery]) -> None:
@@ -93,8 +105,8 @@ class Store(Protocol):
     async def target(self) -> Target:
         """Describe the live vehicles table."""
 
-    async def known(self, dealership_id: int) -> Known:
-        """Give what is known of a dealership that helps to read its files."""
+    async def known(self, dealership_id: int, feed: str) -> Known:
+        """Give what is known of a dealership and a feed that helps to read its files."""
 
     async def load(
         self, delivery: Delivery, feed: Feed, job: ReadJob, reading: Reading

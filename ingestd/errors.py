@@ -3,7 +3,10 @@
     IngestError
     ├── Refused         never: the same bytes fail the same way for ever
     ├── TryAgain        yes, later: the world is bad (database, disk, server)
-    │   └── Clash       yes, at once and uncounted: another load was in the way
+    │   ├── Clash       yes, at once and uncounted: another load was in the way
+    │   ├── OutOfTurn   yes, uncounted: an older delivery of its lane comes first
+    │   ├── Denied      yes, seldom: a login was refused, and asking often locks an account
+    │   └── Throttled   yes, after a while: the server asked for patience
     ├── ReadFailed      perhaps: a parser died or ran out of time; counted, three strikes
     └── Misconfigured   not before the configuration is changed
 
@@ -39,6 +42,23 @@ class TryAgain(IngestError):
 
 class Clash(TryAgain):
     """Another load was in the way (deadlock, unique violation, changed row)."""
+
+
+class OutOfTurn(TryAgain):
+    """A delivery turned out to belong behind another, and was given back to the ledger."""
+
+
+class Denied(TryAgain):
+    """A server does not let us in; it may when somebody has mended something there."""
+
+
+class Throttled(TryAgain):
+    """A server wants to be left alone for ``seconds``."""
+
+    def __init__(self, message: str, seconds: float = 600.0) -> None:
+        """Take the sentence for people and how long the server should be left alone."""
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class ReadFailed(IngestError):

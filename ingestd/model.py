@@ -11,6 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+#: The lane of what nobody has opened yet: whose it is, is not known.
+UNROUTED = "?"
+
 Chunks: TypeAlias = Callable[[], Iterator[bytes]]
 """Re-readable content: each call starts again and yields the same bytes."""
 
@@ -96,7 +99,9 @@ class Arrival:
 
     ``key`` is unique within the source and stable across restarts; taking the same
     arrival twice gives the same delivery.  ``lane`` groups deliveries that must be
-    handled one after the other.  ``hint`` is the feed that the place names, if any.
+    handled one after the other: the feed, ``UNROUTED`` while it is not known, "" where it is
+    several.  ``hint`` is the feed that the place names, if any.  ``place`` is a mail's
+    (UIDVALIDITY, UID).
     ``refused`` is the reason why the source itself refuses it (then nothing of it is in the
     spool but the empty content that ``sha256`` names), ``message`` the sentence for people.
     """
@@ -112,6 +117,19 @@ class Arrival:
     lane: str = ""
     refused: str | None = None
     message: str = ""
+    place: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a mail says of itself, for people: data of the sender's, never a proof of anything.
+
+    ``automatic`` is true of what a program sent or a list passed on: it gets no reply.
+    """
+
+    sender: str
+    subject: str
+    automatic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +160,21 @@ class File:
     feed: str | None
     reason: str | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is inside a delivery: its files in order, and the letter where it is a mail."""
+
+    files: tuple[File, ...]
+    letter: Letter | None = None
+
+    def lane(self) -> str:
+        """Give the feed of its files; "" for several, ``UNROUTED`` where none has any."""
+        feeds = {file.feed for file in self.files if file.reason is None and file.feed}
+        if not feeds:
+            return UNROUTED
+        return feeds.pop() if len(feeds) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +211,25 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """What changed in a feed's headers since its last file, each header as it stands there.
+
+    ``renamed`` pairs the old header with the new one; both are left out of the others.
+    ``lost`` are fields that had a column and have none now: their stored values stay.
+    """
+
+    added: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    lost: tuple[str, ...] = ()
+    gained: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Say whether anything changed."""
+        return bool(self.added or self.gone or self.renamed or self.lost or self.gained)
+
+
+@dataclass(frozen=True, slots=True)
 class FileReading:
     """What was understood of one file.
 
@@ -185,6 +237,7 @@ class FileReading:
     were sent to the stage as vehicles, duplicates included).  ``keep`` is a mask over
     ``FIELDS``: columns absent from the file or blank in every row, whose stored values stay.
     ``reason`` is set when the file as a whole is refused; then nothing of it was sent.
+    ``fingerprint`` is that of the headers, ``why`` the reason for encoding, delimiter and quoting.
     """
 
     file: int
@@ -206,6 +259,9 @@ class FileReading:
     unmapped: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     cut_off: bool = False
+    fingerprint: str = ""
+    why: str = ""
+    drift: Drift = Drift()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +312,22 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """The headers of a file that was accepted, and what they filled."""
+
+    headers: tuple[str, ...]
+    mapping: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """What is already known of a dealership and helps to read its next file."""
+    """What is already known of a dealership, and of a feed, and helps to read its next file.
+
+    ``before`` are the headings of the feed's last delivery that was applied, file by file.
+    """
 
     junk_vins: frozenset[str] = frozenset()
+    before: tuple[Heading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from ingestd.config import Config, Feed, Folder
 from ingestd.daemon import Daemon
 from ingestd.doors import Doors
 from ingestd.errors import Clash, IngestError, ReadFailed, TryAgain
-from ingestd.model import Arrival, Delivery, Excerpt, File, Reading, ReadJob, State
-from ingestd.report import Report, Settlement, refusal
+from ingestd.model import Arrival, Delivery, Excerpt, Opened, Reading, ReadJob, State
+from ingestd.report import Report, Settlement, Step, refusal
 from ingestd.sources.ground import prepare
 from ingestd.sources.names import clean
 from ingestd.sources.spool import Spool
@@ -35,15 +35,6 @@ class Job:
     feed: Feed
     file: Path
     dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing tried by ``check``: what was found, or what to do about it."""
-
-    name: str
-    message: str
-    well: bool
 
 
 async def import_file(job: Job, store: Store, advance: Callable[[int], None]) -> tuple[Report, ...]:
@@ -150,7 +141,7 @@ class _Counting:
         self._workers = workers
         self._advance = advance
 
-    async def open(self, arrival: Arrival) -> tuple[File, ...]:
+    async def open(self, arrival: Arrival) -> Opened:
         return await self._workers.open(arrival)
 
     @contextlib.asynccontextmanager

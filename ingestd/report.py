@@ -4,10 +4,10 @@ A ``Report`` is the one noun behind ``import --json``, the receipt and the ledge
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from ingestd.model import Delivery, File, FileReading, Finding, Outcome, worst
+from ingestd.model import Delivery, Drift, File, FileReading, Finding, Outcome, worst
 
 #: Warnings that a report shows one by one; their number is in it in any case.
 _LISTED = 100
@@ -84,6 +84,7 @@ class Report:
             "quoting": reading.quoting,
             "mapping": {name: list(headers) for name, headers in reading.mapping.items()},
             "unmapped": list(reading.unmapped),
+            **({"drift": _drift_json(reading.drift)} if reading.drift else {}),
             "warnings_list": [finding_json(f) for f in reading.warnings_list[:_LISTED]],
             "rejections": [finding_json(finding) for finding in self.rejections],
             "started_at": self.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -124,6 +125,18 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     }
 
 
+def _drift_json(drift: Drift) -> dict[str, Any]:
+    """Give what changed in the headers; nothing where nothing did."""
+    told = {
+        "added": list(drift.added),
+        "gone": list(drift.gone),
+        "renamed": [list(pair) for pair in drift.renamed],
+        "lost": list(drift.lost),
+        "gained": list(drift.gained),
+    }
+    return {name: items for name, items in told.items() if items}
+
+
 def _counts_json(counts: Counts) -> dict[str, int]:
     names = ("header", "blank", "added", "updated", "unchanged", "duplicate", "rejected")
     return {name: getattr(counts, name) for name in names}
@@ -140,3 +153,36 @@ class Settlement:
     def outcome(self) -> Outcome:
         """Give what became of it: what the ledger says, else the worst of its imports'."""
         return self.delivery.outcome or worst(tuple(report.outcome for report in self.reports))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a dealer is owed: word of one feed's files in a mail.
+
+    ``attempts`` counts the one that is being made, ``age`` the time since it came to be owed.
+    """
+
+    delivery: Delivery
+    feed: str
+    reports: tuple[Report, ...]
+    queued_at: datetime
+    age: timedelta
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The rejected lines of one import, as the sender wrote them; not ``whole`` where cut."""
+
+    import_id: int
+    content: bytes
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing tried by ``check``: what was found, or what to do about it."""
+
+    name: str
+    message: str
+    well: bool

@@ -20,6 +20,12 @@ from pydantic import (
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+#: A dot-atom at a domain (RFC 5321 section 4.1.2), but for "=?": that begins an encoded word.
+_ADDRESS = re.compile(
+    r"(?=.{3,254}\Z)(?!.*=\?)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
+    r"@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\Z",
+    re.ASCII,
+)
 
 
 def _seconds(value: object) -> object:
@@ -57,6 +63,13 @@ def _listen(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    if _ADDRESS.match(value) is None:
+        msg = f"{value!r} is no address: write it as name@example.com, in ASCII, without a name"
+        raise ValueError(msg)
+    return value
+
+
 def _patterns(value: tuple[str, ...]) -> tuple[str, ...]:
     for pattern in value:
         re.compile(translate(pattern))
@@ -66,6 +79,7 @@ def _patterns(value: tuple[str, ...]) -> tuple[str, ...]:
 Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 Size: TypeAlias = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
+Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 Patterns: TypeAlias = Annotated[tuple[str, ...], AfterValidator(_patterns)]
 
 
@@ -138,6 +152,7 @@ class Limits(_Section):
     """Caps on what is taken in; what exceeds them is refused, never read."""
 
     file_size: Size = 1 << 30
+    message_size: Size = 35 << 20
     archive_members: int = Field(default=50, ge=1)
     archive_ratio: int = Field(default=100, ge=2)
     row_size: Size = 1 << 20
@@ -176,6 +191,105 @@ class Folder(_Section):
     )
 
 
+class OAuth2(_Section):
+    """How to come by an access token for XOAUTH2.  ``token_url`` and ``scope`` override."""
+
+    provider: Literal["microsoft365", "google"]
+    flow: Literal["client_credentials", "refresh_token", "service_account"]
+    tenant: str | None = None
+    client_id: str | None = None
+    client_secret: Secret | None = Field(default=None, repr=False)
+    refresh_token: Secret | None = Field(default=None, repr=False)
+    service_account: Secret | None = Field(default=None, repr=False)
+    token_url: str | None = None
+    scope: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "OAuth2":
+        if (self.provider, self.flow) not in _NEEDED:
+            flows = " or ".join(f for provider, f in _NEEDED if provider == self.provider)
+            msg = f"{self.provider} has no flow {self.flow!r}; it has {flows}"
+            raise ValueError(msg)
+        missing = [key for key in _NEEDED[self.provider, self.flow] if not getattr(self, key)]
+        if missing and not (missing == ["tenant"] and self.token_url):
+            msg = f"the flow {self.flow!r} of {self.provider} needs {', '.join(missing)} as well"
+            raise ValueError(msg)
+        return self
+
+
+_NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("microsoft365", "client_credentials"): ("tenant", "client_id", "client_secret"),
+    ("microsoft365", "refresh_token"): ("tenant", "client_id", "refresh_token"),
+    ("google", "refresh_token"): ("client_id", "client_secret", "refresh_token"),
+    ("google", "service_account"): ("service_account",),
+}
+
+
+class Mailbox(_Section):
+    """A watched mailbox: every message in ``folder`` is taken, and moved when it is done."""
+
+    name: Name
+    host: str = Field(min_length=1)
+    port: int | None = Field(default=None, ge=1, le=65535)
+    starttls: bool = False
+    plaintext: bool = False
+    ca_file: str | None = None
+    user: str = Field(min_length=1)
+    password: Secret | None = Field(default=None, repr=False)
+    oauth2: OAuth2 | None = None
+    folder: str = Field(default="INBOX", min_length=1)
+    settle: Literal["move", "flags"] = "move"
+    imported_folder: str = Field(default="Imported", min_length=1)
+    rejected_folder: str = Field(default="Rejected", min_length=1)
+    poll_every: Duration = 300.0
+    idle_renew: Annotated[Duration, Field(le=1740)] = 540.0
+    authentication_results: Literal["rfc8601", "microsoft365"] = "rfc8601"
+    trusted_authserv_ids: tuple[str, ...] = ()
+    check_dkim: bool = False
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> "Mailbox":
+        if (self.password is None) == (self.oauth2 is None):
+            msg = "give either password or [mailbox.oauth2]"
+            raise ValueError(msg)
+        if self.starttls and self.plaintext:
+            msg = "give either starttls or plaintext, not both"
+            raise ValueError(msg)
+        return self
+
+    def at(self) -> int:
+        """Give the port: 993 with TLS from the start, else 143."""
+        return self.port or (143 if self.starttls or self.plaintext else 993)
+
+
+class Replies(_Section):
+    """The SMTP server through which dealers are told what became of their mail."""
+
+    host: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    starttls: bool = False
+    plaintext: bool = False
+    ca_file: str | None = None
+    user: str | None = None
+    password: Secret | None = Field(default=None, repr=False)
+    sender: Address | None = None
+    per_hour: int = Field(default=20, ge=1)
+
+    @model_validator(mode="after")
+    def _agreeing(self) -> "Replies":
+        if self.starttls and self.plaintext:
+            msg = "give either starttls or plaintext, not both"
+            raise ValueError(msg)
+        if (self.user is None) != (self.password is None):
+            msg = "give user and password, or neither"
+            raise ValueError(msg)
+        return self
+
+    def at(self) -> int:
+        """Give the port: 465 with TLS from the start, 587 with STARTTLS, else 25."""
+        return self.port or (587 if self.starttls else 25 if self.plaintext else 465)
+
+
 class DealershipName(_Section):
     """A dealership by its name in the database, which must be unique there."""
 
@@ -189,11 +303,19 @@ class Feed(_Section):
     dealership: int | DealershipName
     file: Patterns = ("*",)
     folder: tuple[str, ...] = ()
+    mailbox: tuple[str, ...] = ()
+    senders: Patterns = Field(default=(), alias="from")
+    to: Patterns = ()
+    subject: Patterns = ()
+    sender_proof: Literal["dmarc", "dkim", "secret_address", "none"] | None = None
+    secret_address: Secret | None = Field(default=None, repr=False)
+    reply_to: tuple[Address, ...] = ()
     mode: Literal["full", "delta"]
     missing: Literal["keep"] = "keep"
     blank: Literal["clear", "keep"] = "clear"
     min_price: float = Field(default=500.0, ge=0)
     expect_every: Duration | None = None
+    positions: tuple[str, ...] = ()
     columns: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     exclude: tuple[str, ...] = ()
     defaults: dict[str, str | int | float] = Field(default_factory=dict)
@@ -218,6 +340,8 @@ class Config(_Section):
     limits: Limits = Limits()
     spool: Spool = Spool()
     target: TargetSettings = TargetSettings()
+    replies: Replies = Replies()
+    mailbox: tuple[Mailbox, ...] = ()
     folder: tuple[Folder, ...] = ()
     feed: tuple[Feed, ...] = ()
 
@@ -231,6 +355,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "limits": Limits,
     "spool": Spool,
     "target": TargetSettings,
+    "replies": Replies,
+    "mailbox": Mailbox,
     "folder": Folder,
     "feed": Feed,
 }

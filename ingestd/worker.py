@@ -18,8 +18,9 @@ import os
 import resource
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -28,11 +29,17 @@ from pydantic import TypeAdapter
 
 from ingestd import reading
 from ingestd.config import Feed, Limits
+from ingestd.errors import ReadFailed
 from ingestd.feed.inspection import Inspection
-from ingestd.model import Arrival, Chunks, Excerpt, File, Finished, ReadJob
+from ingestd.mail.dkim import MISSING, Txt
+from ingestd.mail.sender import Authority
+from ingestd.model import Arrival, Chunks, Excerpt, Finished, Opened, ReadJob
+from ingestd.opening import Trust
 
 HEAD = 5
 BLOCK = 1 << 18
+#: Seconds for all DNS questions about one mail.
+DNS_WITHIN = 5.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -44,6 +51,7 @@ class Setup:
     limits: Limits
     memory: int  # bytes of address space
     cpu: float  # seconds of processor time for one job
+    authorities: tuple[Authority, ...] = ()  # whom each mailbox believes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +72,14 @@ class Job:
 class Failure:
     """Why a job ended without a result."""
 
-    kind: Literal["memory", "bug"]
+    kind: Literal["memory", "world", "bug"]
     message: str
     trace: str
 
 
 SETUP = TypeAdapter(Setup)
 JOB = TypeAdapter(Job)
-FILES = TypeAdapter(tuple[File, ...])
+OPENED = TypeAdapter(Opened)
 FINISHED = TypeAdapter(Finished)
 INSPECTIONS = TypeAdapter(tuple[Inspection, ...])
 FAILURE = TypeAdapter(Failure)
@@ -145,6 +153,8 @@ def _serve(job: Job, setup: Setup, outbox: BinaryIO) -> None:
         _do(job, setup, outbox)
     except MemoryError:
         _fail(outbox, Failure("memory", "the parser ran out of memory", ""))
+    except ReadFailed as error:
+        _fail(outbox, Failure("world", str(error), ""))
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  the one broad except: a bug refuses the file
@@ -164,8 +174,9 @@ def _do(job: Job, setup: Setup, outbox: BinaryIO) -> None:
     content = chunks(job.path)
     if job.op == "open":
         assert job.arrival is not None
-        files = reading.open_delivery(job.arrival, content, setup.feeds, setup.limits)
-        send(outbox, b"R", FILES.dump_json(files))
+        trust = _trust(setup)
+        opened = reading.open_delivery(job.arrival, content, setup.feeds, setup.limits, trust)
+        send(outbox, b"R", OPENED.dump_json(opened))
     elif job.op == "read":
         assert job.read is not None
         assert job.feed is not None
@@ -180,6 +191,48 @@ def _do(job: Job, setup: Setup, outbox: BinaryIO) -> None:
         send(outbox, b"R", b"null")
     else:
         send(outbox, b"R", _inspect(job, content, setup))
+
+
+def _trust(setup: Setup) -> Trust:
+    wanted = any(authority.check_dkim for authority in setup.authorities)
+    return Trust(setup.authorities, records() if wanted else None)
+
+
+def records(servers: Sequence[str] = (), port: int = 53, within: float = DNS_WITHIN) -> Txt:
+    """Give a way to find TXT records: by the system's name servers, or by ``servers``.
+
+    All its questions together have ``within`` seconds, counted from the first.  It raises
+    ``ReadFailed`` where no name server answers: that a record is missing must be told by one.
+    """
+    ends: list[float] = []
+
+    def find(name: bytes) -> bytes | None:
+        ends.append(time.monotonic() + within)
+        return _record(name, servers, port, max(0.0, ends[0] - time.monotonic()))
+
+    return find
+
+
+def _record(name: bytes, servers: Sequence[str], port: int, within: float) -> bytes | None:
+    """Ask for the TXT record of a name; several are as good as none (RFC 6376 §3.6.2.2)."""
+    try:
+        import dns.exception  # noqa: PLC0415  an extra, and slow to import
+        import dns.resolver  # noqa: PLC0415  as before
+    except ImportError:
+        raise ReadFailed(MISSING) from None
+    lost = (dns.exception.Timeout, dns.resolver.NoNameservers, dns.resolver.NoResolverConfiguration)
+    try:
+        resolver = dns.resolver.Resolver(configure=not servers)
+        if servers:
+            resolver.nameservers, resolver.port = list(servers), port
+        found = resolver.resolve(name.decode("ascii"), "TXT", lifetime=within)
+    except lost as error:
+        why = type(error).__name__
+        raise ReadFailed(f"the DNS gave no answer about {name.decode()} ({why})") from None
+    except (dns.exception.DNSException, UnicodeError):  # there is none, or it is no name at all
+        return None
+    texts = [b"".join(record.strings) for record in found]
+    return texts[0] if len(texts) == 1 else None
 
 
 def _excerpt(job: Job, content: Chunks, setup: Setup) -> Iterator[bytes]:

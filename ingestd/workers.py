@@ -12,6 +12,7 @@ Rules:
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import signal
 import sys
@@ -23,9 +24,11 @@ from typing import NoReturn, Self
 import structlog
 
 from ingestd.config import Config, Feed
-from ingestd.errors import ReadFailed, Refused, TryAgain
-from ingestd.model import Arrival, Excerpt, File, Finished, Reading, ReadJob
-from ingestd.worker import FAILURE, FILES, FINISHED, HEAD, JOB, SETUP, Job, Setup
+from ingestd.errors import Fault, Misconfigured, ReadFailed, Refused, TryAgain
+from ingestd.mail.dkim import MISSING
+from ingestd.mail.sender import Authority
+from ingestd.model import Arrival, Excerpt, Finished, Opened, Reading, ReadJob
+from ingestd.worker import FAILURE, FINISHED, HEAD, JOB, OPENED, SETUP, Job, Setup
 
 _LOG = structlog.get_logger("workers")
 #: Lines in an excerpt, and bytes of a result, from which JSON would hold the loop up.
@@ -120,7 +123,12 @@ class Workers:
         self._on_restart = on_restart
 
     async def __aenter__(self) -> Self:
-        """Start nothing yet."""
+        """Start nothing yet.
+
+        Raises:
+            Misconfigured: what the parsers need is not installed.
+        """
+        require_packages(self._config)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -128,7 +136,7 @@ class Workers:
         for parser in tuple(self._alive):
             await self._end(parser)
 
-    async def open(self, arrival: Arrival) -> tuple[File, ...]:
+    async def open(self, arrival: Arrival) -> Opened:
         """List the files in a delivery, each with its feed or the reason why it has none.
 
         Raises:
@@ -137,7 +145,7 @@ class Workers:
         """
         job = Job(op="open", path=str(self._path(arrival.sha256)), arrival=arrival)
         async with self._job(job) as frames:
-            return FILES.validate_json(await _result(frames))
+            return OPENED.validate_json(await _result(frames))
 
     @contextlib.asynccontextmanager
     async def read(self, job: ReadJob) -> AsyncIterator[Reading]:
@@ -214,6 +222,7 @@ class Workers:
             limits=self._config.limits,
             memory=workers.memory,
             cpu=workers.deadline,
+            authorities=authorities(self._config),
         )
         await parser.send(SETUP.dump_json(setup), workers.deadline)
         return parser
@@ -221,6 +230,36 @@ class Workers:
     async def _end(self, parser: _Parser) -> None:
         self._alive.discard(parser)
         await asyncio.shield(parser.end())
+
+
+def authorities(config: Config) -> tuple[Authority, ...]:
+    """Give whom each mailbox believes about its mail: names, and no secret."""
+    return tuple(
+        Authority(
+            mailbox.name,
+            mailbox.authentication_results,
+            mailbox.trusted_authserv_ids,
+            mailbox.check_dkim,
+        )
+        for mailbox in config.mailbox
+    )
+
+
+def require_packages(config: Config) -> None:
+    """Make sure that the extras are there which the configuration asks for.
+
+    Raises:
+        Misconfigured: with what to install.
+    """
+    if all(importlib.util.find_spec(name) for name in ("dkim", "dns")):
+        return
+    faults = [
+        Fault(f"mailbox[{mailbox.name}].check_dkim", MISSING)
+        for mailbox in config.mailbox
+        if mailbox.check_dkim
+    ]
+    if faults:
+        raise Misconfigured(*faults)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -261,6 +300,8 @@ def _raise(payload: bytes) -> NoReturn:
     failure = FAILURE.validate_json(payload)
     if failure.kind == "memory":
         raise ReadFailed(f"{failure.message}; workers.memory is too small for this file")
+    if failure.kind == "world":
+        raise ReadFailed(failure.message)
     _LOG.error("parser.bug", error=failure.message, trace=failure.trace)
     raise Refused(
         "internal_error",

@@ -16,6 +16,7 @@ from ingestd import __version__
 from ingestd.cli.check import check
 from ingestd.cli.codes import EX_SOFTWARE, EX_USAGE
 from ingestd.cli.dealerships import dealerships
+from ingestd.cli.deliveries import deliveries
 from ingestd.cli.feed import import_, inspect
 from ingestd.cli.ledger import imports, status
 from ingestd.cli.run import run
@@ -54,6 +55,7 @@ app.command()(check)
 app.command()(status)
 app.add_typer(schema, name="schema")
 app.add_typer(imports, name="imports")
+app.add_typer(deliveries, name="deliveries")
 app.add_typer(dealerships, name="dealerships")
 
 

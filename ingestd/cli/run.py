@@ -52,8 +52,9 @@ def run(
 
 
 def _must_watch_something(settings: Config) -> None:
-    if not settings.folder:
-        raise Misconfigured(Fault("folder", "nothing is watched; add a [[folder]] and a [[feed]]"))
+    if not settings.folder and not settings.mailbox:
+        message = "nothing is watched; add a [[mailbox]] or a [[folder]], and a [[feed]]"
+        raise Misconfigured(Fault("folder", message))
     if not config.database_configured(settings.database):
         raise Misconfigured(Fault("", HOW_TO_GIVE_A_DATABASE))
 

@@ -7,90 +7,116 @@ that the platform's documents and code have used.
 
 Left out on purpose, to be configured where they are meant (``[feed.columns]``):
 * ``id``, ``vehicle_id``, ``lot number`` for the stock number: database keys as a rule;
-* list and retail prices, cost, invoice, wholesale, book value for the price.
+* list and retail prices, cost, invoice, wholesale, book value for the price;
+* ``Upholstery``, ``Segment``, ``Style_Description``, ``Transmission_Speed``, option codes,
+``deleted``, ``Sale Status``: near to a field, but something else.
 """
 
 import re
 
 _NAMES = {
     "vin": (
-        "vin vinnumber vinno vehiclevin vehicleidentificationnumber vehiclesvinnumber "
-        "chassisnumber chassis chasisnum"
+        "vin vinnumber vinno vehiclevin vehicleidentificationnumber vehiclesvinnumber vinnum "
+        "vehiclevinnumber fullvin chassisnumber chassis chasisnum chassisno"
     ),
     "stock_number": (
         "stocknumber stock stockno stockid stocknumer yourstocknumber vehiclesstocknumber "
-        "vehicleskpstocknumber"
+        "vehicleskpstocknumber stocknum stocknr stk stkno stknumber dealerstocknumber "
+        "vehiclestocknumber"
     ),
-    "make": ("make manufacturer brand vehiclemake makename vehiclesmake"),
-    "model": ("model modelname vehiclemodel carmodel vehiclesmodel modelgroup"),
-    "year": ("year modelyear vehicleyear yr bikeyear vehiclesyear mfgyear yearofmanufacture"),
+    "make": "make manufacturer brand vehiclemake makename vehiclesmake carmake makedescription",
+    "model": ("model modelname vehiclemodel carmodel vehiclesmodel modelgroup modeldescription"),
+    "year": (
+        "year modelyear vehicleyear yr bikeyear vehiclesyear mfgyear yearofmanufacture modelyr "
+        "vehiclemodelyear"
+    ),
     "trim": (
         "trim trimlevel series seriesdetail badge variant style version vehiclestrim "
-        "modeldetail variantraw"
+        "modeldetail variantraw trimname vehicletrim trimdescription"
     ),
     "exterior_color": (
         "exteriorcolor extcolor exteriorcolour extcolour colour color exterior colorexterior "
-        "extcolor1 vehiclesexteriorcolor oemcolornameexterior extcolorgeneric "
-        "exteriorcolorgeneric exteriorcolorsimple"
+        "colourexterior extcolor1 vehiclesexteriorcolor exteriorcolorname exteriorcolordescription "
+        "extcolordescription extcolordesc vehicleexteriorcolor vehiclecolor vehiclecolour "
+        "colorname oemcolornameexterior extcolorgeneric exteriorcolorgeneric exteriorcolorsimple"
     ),
     "interior_color": (
-        "interiorcolor intcolor interiorcolour intcolour interior colorinterior "
-        "vehiclesinteriorcolor oemcolornameinterior intcolorgeneric interiorcolorsimple"
+        "interiorcolor intcolor interiorcolour intcolour interior colorinterior colourinterior "
+        "intcolor1 vehiclesinteriorcolor interiorcolorname interiorcolordescription "
+        "intcolordescription intcolordesc vehicleinteriorcolor oemcolornameinterior "
+        "intcolorgeneric interiorcolorgeneric interiorcolorsimple"
     ),
     "mileage": (
         "mileage odometer miles mileagevalue kilometres kilometers kms km odometerreading "
-        "vehiclesmileagecurrent"
+        "vehiclesmileagecurrent vehiclemileage currentmileage odometervalue mileagemi "
+        "mileagemiles odometermi odometermiles mileagekm mileagekms odometerkm odometerkms "
+        "kilometrage"
     ),
     "price": (
         "sellingprice internetprice saleprice price askingprice dealerprice ourprice "
-        "pricecurrent vehicleprice vehiclespriceasking priceusd formattedprice"
+        "pricecurrent vehicleprice vehiclespriceasking priceusd webprice websiteprice "
+        "onlineprice advertisedprice currentprice finalprice vehiclesaleprice pricevalue "
+        "priceamount formattedprice"
     ),
-    "msrp": ("msrp vehiclemsrp originalmsrp basemsrp"),
+    "msrp": "msrp vehiclemsrp originalmsrp basemsrp totalmsrp msrpprice msrpvalue",
     "body_style": (
-        "bodystyle body bodytype vehiclebodystyle vehiclesbodystyle type bodystyleraw vehicletype"
+        "bodystyle body bodytype vehiclebodystyle vehiclesbodystyle vehiclebody vehiclebodytype "
+        "bodydescription bodystylename style type bodystyleraw vehicletype"
     ),
     "transmission": (
         "transmission transmissiondescription trans transmissiontype vehiclestransmission "
-        "tramsission tranmission"
+        "tramsission tranmission transmissiondesc transmissionname vehicletransmission gearbox "
+        "transmissiongroup"
     ),
     "engine": (
         "engine enginedescription enginedesc engdesc vehiclesenginedescription enginetype "
-        "enginesize enginedisplacement"
+        "enginename vehicleengine"
     ),
-    "fuel_type": ("fueltype fuel vehiclesfueltype vehicfueltype fueltype1 fueltypeshort"),
+    "fuel_type": (
+        "fueltype fuel vehiclesfueltype vehicfueltype fueltype1 fueltypeshort fueltypename "
+        "vehiclefueltype enginefueltype fueldescription"
+    ),
     "drivetrain": (
         "drivetrain drivetraindesc drive drivetype driveline drivewheelconfiguration "
-        "vehiclesdrivetype"
+        "vehiclesdrivetype drivetraindescription drivetraintype drivetypedescription "
+        "vehicledrivetrain wheeldrive drivewheels"
     ),
     "features": (
         "features options optionlist equipment vehicleoption vehiclefeaturesdetails "
-        "categorizedoptions"
+        "categorizedoptions featurelist featureslist optionslist vehiclefeatures vehicleoptions "
+        "installedoptions optiondescriptions"
     ),
     "description": (
         "description comments comment1 vehiclecomments vehicledescription dealercomments "
-        "webaddescription descriptions autowriterdescription freetext title"
+        "webaddescription descriptions autowriterdescription freetext dealercomment comment "
+        "webcomments internetcomments dealerdescription sellercomments sellernotes "
+        "longdescription addescription title"
     ),
     "images": (
         "imagelist photourllist photos photourls imageurls images allimages photolinks photourl "
-        "imageurl physicalimages picturerefs"
+        "imageurl physicalimages picturerefs imageurllist photolist imagelinks pictures "
+        "pictureurls pictureurl picturelist vehicleimages vehiclephotos imagesurl imagesurls "
+        "photosurl photosurls allphotos photolink"
     ),
     "status": (
         "status inventorystatus vehiclestatus stockstatus availability disposition dmsstatus "
-        "unitstatus"
+        "unitstatus lotstatus"
     ),
     "url": (
         "vehicledetaillink vdpurl websitevdpurl vehicleurl url link vdplink vdp listingurl "
         "detailurl detailpageurl vehicledetailspage externalurl externallink weburl vechileurl "
-        "moreinfo"
+        "moreinfo vehiclelink vehicledetailurl vehicledetailsurl vehicledetailpage "
+        "vehicledetailpageurl detailsurl detailpage vehiclepageurl listinglink"
     ),
-    "doors": ("doors doorcount bodydoorct vehiclesdoors"),
+    "doors": "doors doorcount bodydoorct vehiclesdoors numberofdoors numdoors noofdoors doorct",
     "condition": (
         "newused stocktype type condition vehiclecondition neworused stateofvehicle newusedtype "
-        "typenewused vehicleconditionstocktype inventorytype conditon status inventorystatus "
-        "vehiclestatus stockstatus"
+        "typenewused vehicleconditionstocktype inventorytype conditon newusedflag newusedcode "
+        "inventorycondition conditionnewused cartype nu listingtype status inventorystatus "
+        "vehiclestatus stockstatus title"
     ),
-    "vehicle_type": ("vehicletype"),
-    "image_type": ("imagetype"),
+    "vehicle_type": "vehicletype",
+    "image_type": "imagetype",
 }
 #: Field -> its names.  The order is that in which a row's cells are tried.
 ALIASES = {field: tuple(names.split()) for field, names in _NAMES.items()}
@@ -102,8 +128,28 @@ _IMAGE_PARTS = (
 )
 IMAGE_PARTS = tuple(_IMAGE_PARTS.split())
 
-#: ``image[0].url``, ``Photo 1``, ``image_3_uri``: taken in the order of their numbers.
-NUMBERED_IMAGE = re.compile(r"(?:image|img|photo|picture)(?:url)?([0-9]{1,3})(?:url|uri|link)?\Z")
+#: Columns for one address: where there are further columns of images, they are one of these.
+LEADING_IMAGES = frozenset({"photourl", "imageurl", "pictureurl", "photolink"})
+
+#: ``image[0].url``, ``Photo Url 1``, ``image_3_uri``: taken in the order of their numbers.
+NUMBERED_IMAGE = re.compile(
+    r"(?:vehicle)?(?:additional|extra)?(?:image|img|photo|picture|pic)s?(?:url|link|uri|src)?s?"
+    r"(?!360)([0-9]{1,3})(?:url|uri|link|src)?\Z"
+)
+
+#: What an engine is made of where no column describes it: displacement, block, cylinders.
+DISPLACEMENTS = ("enginedisplacement", "enginesize", "displacement", "enginesizeliters", "liters")
+BLOCKS = ("engineblocktype", "engineblock", "enginetypecode")
+CYLINDERS = (
+    *("enginecylinders", "enginecylinderct", "cylinders", "cylindercount", "enginecylindercount"),
+    *("numberofcylinders", "cyl"),
+)
+
+#: Year, make and model in one cell: read where a file has no column for the make.
+COMBINED = (
+    *("yearmakemodel", "yearmakemodeltrim", "ymm", "ymmt", "vehicle", "vehicletitle"),
+    *("vehiclename", "title", "listingtitle", "name"),
+)
 
 #: A column beside the mileage that says in which unit it is.
 MILEAGE_UNITS: tuple[str, ...] = ("mileageunit", "odometerunit", "mileageunits", "odometerunits")
@@ -112,40 +158,70 @@ MILEAGE_UNITS: tuple[str, ...] = ("mileageunit", "odometerunit", "mileageunits",
 #: so MSRP does not stand in for it.
 _OTHER_PRICES = (
     "listprice retailprice retailvalue retail discountedprice specialprice specialpriceamount "
-    "otherprice regularprice"
+    "otherprice regularprice standardprice masterprice retailpriceamount bottomlineprice "
+    "bottomlinepricecur dapprice egcprice highprice lowprice preferredprice "
+    "primarypriceormsrp totalprice miscprice1 miscprice2 miscprice3 internetspecial driveawayprice"
 )
 OTHER_PRICES = tuple(_OTHER_PRICES.split())
 
+#: What a file without any other price may mean by its price.
+LIKELY_PRICES = frozenset({"listprice", "retailprice", "retailvalue", "retail", "regularprice"})
+
+#: Database keys as a rule, stock numbers where a feed says so.
+WEAK_IDENTIFIERS = frozenset(
+    {"id", "vehicleid", "lotnumber", "lotid", "lot", "externalid", "ordernum", "unitid"}
+)
+
 #: Headers that are no field but tell that a line is a header line.
 _OTHER_KNOWN = (
-    "advertisername age bookvalue certified certifiedpreowned citympg cylinders dateinstock "
-    "dealerid dealername dealershipname enginecylinders highwaympg inventorydate invoice "
-    "latitude location longitude modelcode modelnumber photocount storecode vehicleid videourl"
+    "address advertisername age bookvalue certified certifiedpreowned certifiedprogram city "
+    "citympg companyname cost dateadded datefirstonlot dateinstock datemodified daysinstock "
+    "daysonlot dealer dealercode dealerid dealername dealershipaddress dealershipname deleted "
+    "enginecylinders extcolorcode exteriorcolorcode factorycodes feedid highwaympg intcolorcode "
+    "interiorcolorcode inventorydate invoice invoiceprice iscertified iscpo latitude location "
+    "longitude lotlocation marketclass mileageunit modelcode modelnumber onlotsince optioncodes "
+    "packagecode passengercapacity photocount photoslastmodifieddate providerid rooftopid "
+    "sellername state stockdate storecode storeid styledescription transmissionspeed unitcost "
+    "vehicle vehicleid videourl wheelbasecode wholesaleprice zip"
 )
 OTHER_KNOWN = tuple(_OTHER_KNOWN.split())
 
 KNOWN_PRICES = frozenset((*ALIASES["price"], *OTHER_PRICES))
 KNOWN = frozenset(name for names in ALIASES.values() for name in names).union(
-    MILEAGE_UNITS, OTHER_PRICES, IMAGE_PARTS, OTHER_KNOWN
+    MILEAGE_UNITS,
+    OTHER_PRICES,
+    IMAGE_PARTS,
+    OTHER_KNOWN,
+    DISPLACEMENTS,
+    BLOCKS,
+    CYLINDERS,
+    COMBINED[:7],
 )
 
 #: Cells that say New or Used, whatever the column is called.
 _NEW_OR_USED = (
-    "carbravo certified certifiedpreowned certifiedused cpo dealerdemo demo n new newcar "
-    "newvehicle preowned preownedcertified u used usedcar usedvehicle"
+    "c carbravo certified certifiedpreowned certifiedpreownedvehicle certifiedused cpo dealerdemo "
+    "demo demonstrator n nearlynew new newcar newcondition newvehicle newvehicles p preowned "
+    "preownedcertified u used usedcar usedcertified usedcondition usedvehicle usedvehicles"
 )
 NEW_OR_USED = frozenset(_NEW_OR_USED.split())
 
 #: Cells of a ``Vehicle Type`` column that names bodies rather than categories.
 _BODIES = (
-    "cabriolet convertible coupe crossover hatchback minivan pickup pickuptruck roadster sedan "
-    "sportutility suv suvs truck van wagon"
+    "2dcoupe 2door 4door 4dsedan 4dsportutility 4dhatchback 4dcrewcab 2dconvertible 4dwagon "
+    "cabriolet cargovan convertible coupe crewcab crossover doublecab extendedcab hatchback "
+    "minivan passengervan pickup pickuptruck regularcab roadster sedan sportutility "
+    "sportutilityvehicle suv suvs supercrew truck trucks van wagon"
 )
 BODIES = frozenset(_BODIES.split())
 
 #: Headers whose values decide whether they say New/Used; ``None``: else they are no field.
 NEW_OR_USED_ELSE: dict[str, str | None] = {
     "type": "body_style",
+    "title": "description",
+    "cartype": None,
+    "nu": None,
+    "listingtype": None,
     "condition": None,
     "conditon": None,
     "vehiclecondition": None,

@@ -57,5 +57,5 @@ class Books:
             rejected=counts["rejected"] + rejected,
             warnings=counts["warnings"],
             warnings_list=tuple(self._warnings),
-            cut_off=self._cut_off,
+            cut_off=self._cut_off or reading.cut_off,
         )

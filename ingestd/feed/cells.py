@@ -1,6 +1,6 @@
 """PURE  For each field of the target: how a row's cells become its COPY text.
 
-``takers`` makes one function a field, once a file; a row costs one call each.  A taker gives
+``takers`` makes one taker a field, once a file; a row costs one look-up or call each.  It gives
 
     a text    the value, as COPY text in the target's type and unit
     NULL      the stored value is cleared: the cell is blank
@@ -15,33 +15,33 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ingestd.config import Feed
-from ingestd.feed import lists, numbers, values
+from ingestd.feed import combined, engine, lists, numbers, quick, values, words
 from ingestd.feed.columns import Columns
-from ingestd.feed.copytext import NULL, as_array, as_json, escape
+from ingestd.feed.copytext import NULL
 from ingestd.feed.numbers import Unit
+from ingestd.feed.quick import Quick
 from ingestd.feed.values import BLANK, WORDS, Flaw, Noted
+from ingestd.feed.writing import Write, writer, writes_whole
 from ingestd.model import Column, Target
 
 Cells: TypeAlias = Sequence[str]
-Taker: TypeAlias = Callable[[Cells], str | None]
 #: COPY text, or why there is none; ``Noted``: with a warning.
 Result: TypeAlias = str | Noted[str] | Flaw
 Read: TypeAlias = Callable[[str], Result]
 Look: TypeAlias = Callable[[Cells], Result]
-Write: TypeAlias = Callable[[Any], str | Flaw]
 #: A warning of the row at hand: column index, reason, cell.
 Note: TypeAlias = tuple[int, str, str]
 
-DOES_NOT_FIT = Flaw("does_not_fit")
 #: Never cleared: without them a vehicle is not known again.
 KEPT = frozenset({"vin", "stock_number", "make", "model", "year", "status"})
 #: Blank in most files that lack one of them, and no fault of the sender.
 _SILENT = frozenset({"vin", "stock_number", "status"})
 YEARS_AHEAD = 2
-_MOST_INTEGER = 2**31 - 1
-_MOST_CENTS = 10**12  # numeric(12,2)
+#: What is remembered of a column: so many cells, each no longer than this.
 _MEMO_CELLS = 4096
 _MEMO_LENGTH = 100
+_MEMO_LISTS = 512
+_MEMO_LIST_LENGTH = 2000
 
 
 @dataclass(slots=True)
@@ -70,15 +70,40 @@ class Plan:
 class _Memo(dict[str, Result]):
     """What short cells were read as: most columns repeat a few values."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, *, lists: bool) -> None:
         super().__init__()
         self._read = read
+        self._most = _MEMO_LISTS if lists else _MEMO_CELLS
+        self._longest = _MEMO_LIST_LENGTH if lists else _MEMO_LENGTH
 
     def __missing__(self, cell: str) -> Result:
         value = self._read(cell)
-        if len(self) < _MEMO_CELLS and len(cell) <= _MEMO_LENGTH:
+        if len(self) < self._most and len(cell) <= self._longest:
             self[cell] = value
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Gives a field's COPY text of a row.
+
+    ``memo`` has, by the cell at ``index``, what it gives whatever the other cells are; ``None``:
+    this field's cells hardly repeat, so remembering them would cost more than it saves.
+    ``quick`` reads the cell at ``index`` where it is of the common form.
+    """
+
+    index: int
+    memo: dict[str, Result] | None
+    quick: Quick | None
+    search: Callable[[Cells], str | None]
+
+    def __call__(self, cells: Cells) -> str | None:
+        """Take the field's text: see the module."""
+        if self.quick is not None:
+            text = self.quick(cells[self.index])
+            if text is not None:
+                return text
+        return self.search(cells)
 
 
 def takers(plan: Plan) -> dict[str, Taker]:
@@ -102,34 +127,85 @@ def takers(plan: Plan) -> dict[str, Taker]:
 
 
 def _constant(value: str) -> Taker:
-    return lambda _cells: value
+    return Taker(0, None, None, lambda _cells: value)
 
 
-#: Fields whose cells hardly repeat: remembering them would cost more than it saves.
-_UNIQUE = frozenset({"stock_number", "description", "images", "url", "mileage"})
+#: Fields whose cells hardly repeat.
+_UNIQUE = frozenset({"stock_number", "description", "images", "url", "mileage", "price", "msrp"})
 
 
 def _taker(plan: Plan, column: Column, indexes: tuple[int, ...]) -> Taker:
+    memo: _Memo | None = None
     if column.field == "mileage":
-        return _first_usable(plan, column, tuple(_mileage_looks(plan, column, indexes)))
-    read = _reader(plan, column)
-    memo: Read = read if column.field in _UNIQUE else _Memo(read).__getitem__
-    parts = plan.columns.parts if column.field == "images" else ()
-    looks = [(index, _look(memo, index)) for index in indexes if index not in parts]
-    if parts:
-        looks.append((parts[0], _collect(_writer(plan, column), parts)))
-    return _first_usable(plan, column, tuple(looks))
+        looks = tuple(_mileage_looks(plan, column, indexes))
+    else:
+        read = _reader(plan, column)
+        if column.field not in _UNIQUE:
+            memo = _Memo(read, lists=column.field == "features")
+        looks = tuple(_looks(plan, column, indexes, memo.__getitem__ if memo is not None else read))
+    first = looks[0][0]
+    plain = memo is None and first not in plan.columns.parts
+    search = _Search(plan.notes, column, looks, _nothing(plan, column, first)).take
+    return Taker(first, memo, _quick(plan, column, first) if plain else None, search)
+
+
+def _looks(
+    plan: Plan, column: Column, indexes: tuple[int, ...], read: Read
+) -> Iterator[tuple[int, Look]]:
+    """Give the columns in order; those that are one value together stand for one."""
+    columns = plan.columns
+    together: tuple[int, ...] = ()
+    if column.field == "images":
+        together = columns.parts
+    elif column.field == "engine" and columns.engine is not None:
+        together = tuple(at for at in columns.engine if at >= 0)
+    yield from ((index, _look(read, index)) for index in indexes if index not in together)
+    if column.field == "images" and together:
+        yield together[0], _collect(writer(plan.target, column), together)
+    elif columns.engine is not None and together:
+        yield together[0], _compose(writer(plan.target, column), columns.engine)
 
 
 def _look(read: Read, index: int) -> Look:
     return lambda cells: read(cells[index])
 
 
+def _compose(write: Write, parts: tuple[int, int, int]) -> Look:
+    """Make an engine of displacement, block and cylinders."""
+
+    def look(cells: Cells) -> Result:
+        value = engine.engine(*(cells[at] if at >= 0 else "" for at in parts))
+        return value if isinstance(value, Flaw) else write(value)
+
+    return look
+
+
+def _quick(plan: Plan, column: Column, index: int) -> Quick | None:
+    """Give what reads the common form of a field's first column."""
+    name = column.field
+    if name == "mileage":
+        stated = plan.columns.units.get(index)
+        bare = plan.columns.unit is None and stated in (None, plan.target.distance)
+        return quick.mileage if bare else None
+    if name in ("price", "msrp"):
+        whole = writes_whole(plan.target, column)
+        return None if whole else quick.dollars(round(plan.feed.min_price * 100))
+    if name == "images":
+        begin, end = ("{", "}") if column.type == "text[]" else ("[", "]")
+        return quick.Hosts().images(begin, end)
+    texts = {
+        "stock_number": quick.stock_number,
+        "description": quick.free_text,
+        "url": quick.Hosts().url,
+    }
+    return texts.get(name) if column.max_length is None else None
+
+
 def _mileage_looks(
     plan: Plan, column: Column, indexes: Iterable[int]
 ) -> Iterator[tuple[int, Look]]:
     """Read the mileage in the unit that a column beside it or its own header states."""
-    write, wanted, beside = _writer(plan, column), plan.target.distance, plan.columns.unit
+    write, wanted, beside = writer(plan.target, column), plan.target.distance, plan.columns.unit
     for index in indexes:
         stated = plan.columns.units.get(index)
 
@@ -165,20 +241,9 @@ def _collect(write: Write, parts: Sequence[int]) -> Look:
     return look
 
 
-def _first_usable(plan: Plan, column: Column, looks: tuple[tuple[int, Look], ...]) -> Taker:
-    search = _Search(plan.notes, column, looks, _nothing(plan, column, looks[0][0])).take
-    look_first = looks[0][1]
-
-    def take(cells: Cells) -> str | None:
-        value = look_first(cells)
-        return value if type(value) is str else search(cells)
-
-    return take
-
-
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """The slow way: the first cell gave no value, or one with a warning."""
+    """Tries a field's columns in order, for the first usable cell."""
 
     notes: Notes
     column: Column
@@ -219,29 +284,42 @@ def _nothing(plan: Plan, column: Column, index: int) -> Callable[[], str | None]
 
 def _reader(plan: Plan, column: Column) -> Read:
     """Join a field's parser with the writer of its column."""
-    parse, write = _parser(plan, column.field), _writer(plan, column)
+    parse, write = _parser(plan, column.field), writer(plan.target, column)
 
     def read(cell: str) -> Result:
         value = parse(cell)
         if isinstance(value, Flaw):
             return value
-        if not isinstance(value, Noted):
-            return write(value)
-        written = write(value.value)
-        return written if isinstance(written, Flaw) else Noted(written, value.reason)
+        if isinstance(value, Noted):
+            written = write(value.value)
+            return written if isinstance(written, Flaw) else Noted(written, value.reason)
+        written = write(value)
+        if isinstance(written, str) and values.garbled(written):
+            return Noted(written, "mojibake")
+        return written
 
     return read
 
 
-def _parser(plan: Plan, field_name: str) -> Callable[[str], Any]:
+def _parser(plan: Plan, name: str) -> Callable[[str], Any]:
+    if name in plan.columns.combined:
+        return _combined_parser(plan, name)
     least = round(plan.feed.min_price * 100)
     last = plan.year + YEARS_AHEAD
     parsers: dict[str, Callable[[str], Any]] = {
         "stock_number": values.stock_number,
+        "make": words.name,
+        "model": words.name,
         "year": lambda cell: numbers.year(cell, last),
         "mileage": lambda cell: numbers.mileage(cell, None, plan.target.distance),
         "price": lambda cell: numbers.money(cell, least),
         "msrp": lambda cell: numbers.money(cell, least),
+        "exterior_color": words.color,
+        "interior_color": words.color,
+        "transmission": words.transmission,
+        "fuel_type": words.fuel,
+        "drivetrain": words.drivetrain,
+        "condition": words.condition,
         "doors": numbers.doors,
         "features": lists.features,
         "images": lists.images,
@@ -249,46 +327,17 @@ def _parser(plan: Plan, field_name: str) -> Callable[[str], Any]:
         "url": lists.url,
         "status": values.status,
     }
-    return parsers.get(field_name, values.text)
+    return parsers.get(name, words.word)
 
 
-def _writer(plan: Plan, column: Column) -> Write:
-    """Give what writes a field's value for its column, or says that it does not fit."""
-    if column.field in ("price", "msrp"):
-        return _money_writer(plan.target, column)
-    if column.field in ("year", "mileage", "doors"):
-        return lambda value: str(value) if value <= _MOST_INTEGER else DOES_NOT_FIT
-    if column.field in ("features", "images"):
-        return as_array if column.type == "text[]" else as_json
-    return _text_writer(plan.target, column)
+def _combined_parser(plan: Plan, name: str) -> Callable[[str], Any]:
+    """Read a field from a cell that holds year, make and model."""
+    if name != "year":
+        return lambda cell: combined.part(cell, name)
+    last = plan.year + YEARS_AHEAD
 
+    def year(cell: str) -> int | Flaw:
+        digits = combined.part(cell, "year")
+        return digits if isinstance(digits, Flaw) else numbers.year(digits, last)
 
-def _money_writer(target: Target, column: Column) -> Write:
-    """Write cents in the target's unit; whole dollars are rounded half up."""
-    cents_wanted = target.money == "cents"
-    whole = cents_wanted or target.money == "whole_dollars" or column.type == "integer"
-    most = _MOST_INTEGER if column.type == "integer" else _MOST_CENTS
-
-    def write(cents: int) -> str | Flaw:
-        amount = cents if cents_wanted else (cents + 50) // 100
-        if amount > most or cents >= _MOST_CENTS:
-            return DOES_NOT_FIT
-        return str(amount) if whole else f"{cents // 100}.{cents % 100:02}"
-
-    return write
-
-
-def _text_writer(target: Target, column: Column) -> Write:
-    longest = column.max_length
-    words = {
-        "active": target.status_active,
-        "pending": target.status_pending,
-        "sold": target.status_sold,
-    }
-
-    def write(value: str) -> str | Flaw:
-        if longest is not None and len(value) > longest:
-            return DOES_NOT_FIT
-        return escape(value)
-
-    return (lambda value: write(words[value])) if column.field == "status" else write
+    return year

@@ -12,6 +12,9 @@ class Columns:
 
     ``parts`` are those image columns that hold one picture each; ``units`` says in which unit
     a mileage column's own name puts it, ``unit`` which column says so row by row.
+    ``engine`` are the columns of displacement, block and cylinders (-1: none), of which an engine
+    is made where no cell describes it; ``combined`` are the fields that are read from a cell with
+    year, make and model in one.  ``also`` are columns that are used and kept as extras as well.
     """
 
     headers: tuple[str, ...]
@@ -20,6 +23,9 @@ class Columns:
     parts: tuple[int, ...] = ()
     units: Mapping[int, Unit] = field(default_factory=dict)
     unit: int | None = None
+    engine: tuple[int, int, int] | None = None
+    combined: frozenset[str] = frozenset()
+    also: tuple[int, ...] = ()
 
     def identified(self) -> bool:
         """Say whether a row of this file can have an identifier."""

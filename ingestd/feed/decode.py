@@ -7,7 +7,10 @@ Order of the rules (feeds.md: real files are UTF-8; documented exceptions are th
   4. known beginnings of other formats, or more than 1 control character in 100 of the first
      64 KiB: ``not_a_table``
   5. valid UTF-8 throughout (a last character cut in two is forgiven if another was whole)
-  6. else Windows-1252, or ISO-8859-15 where its bytes say so
+  6. UTF-8 with strays: of its characters beyond ASCII at least 1 in 5 is whole UTF-8.  Strays
+     are single bytes that somebody pasted, or lines of another system's; each is read as
+     Windows-1252, and they are counted
+  7. else Windows-1252, or ISO-8859-15 where its bytes say so
 
 A single stray NUL is no reason to refuse a file: ``text`` leaves NULs out.
 """
@@ -61,15 +64,43 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a")) + b"\x7f"
 _UNDEFINED_CP1252 = b"\x81\x8d\x8f\x90\x9d"
 _ONLY_CP1252 = bytes(range(0x80, 0xA0))
 _EURO_ISO = b"\xa4"
+_STRAY, _MARK, _MARKED = "ingestd.stray", "ingestd.mark", "\ufdd0"
+
+
+def _as_windows(error: UnicodeError) -> tuple[str, int]:
+    """Read bytes that are no UTF-8 as Windows-1252."""
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+def _as_marks(error: UnicodeError) -> tuple[str, int]:
+    """Put a mark for each byte that is no UTF-8."""
+    assert isinstance(error, UnicodeDecodeError)
+    return _MARKED * (error.end - error.start), error.end
+
+
+codecs.register_error(_STRAY, _as_windows)
+codecs.register_error(_MARK, _as_marks)
+
+
+#: Of the characters beyond ASCII one in so many must be UTF-8, else the file is not.
+_WHOLE_SHARE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How the bytes are text: a Python codec, the bytes of byte order mark to skip, and why."""
+    """How the bytes are text: a Python codec, the bytes of byte order mark to skip, and why.
+
+    ``strays`` counts the bytes that are not UTF-8 in a file that is, ``stray_line`` is the line
+    of the first; ``cut`` if the file ends within a character.
+    """
 
     name: Name
     bom: int
     why: str
+    strays: int = 0
+    stray_line: int = 0
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +112,7 @@ class Unreadable:
 
 
 def detect(content: Chunks) -> Encoding | Unreadable:
-    """Decide the encoding of a file by the rules at the top; one or two passes over it."""
+    """Decide the encoding of a file by the rules at the top; three passes over it at most."""
     head = _head(content)
     if head.startswith(_UTF32_BOMS):
         return _not_a_table("UTF-32 text", "save it as UTF-8")
@@ -90,7 +121,7 @@ def detect(content: Chunks) -> Encoding | Unreadable:
         binary = _binary(head)
         if binary is not None:
             return binary
-    encoding = encoding or _utf8(content) or _single_byte(content)
+        encoding = _utf8(content, encoding) or _single_byte(content)
     if not any(block.strip() for block in text(content, encoding)):
         return Unreadable("empty", "the file is empty; nothing to do unless it should not be")
     return encoding
@@ -99,9 +130,11 @@ def detect(content: Chunks) -> Encoding | Unreadable:
 def text(content: Chunks, encoding: Encoding) -> Iterator[str]:
     """Give the text in blocks, without byte order mark and NULs; no character is split.
 
-    A last character that was cut in two is left out; what else does not decode is U+FFFD.
+    A last character that was cut in two is left out; what does not decode in UTF-8 is read as
+    Windows-1252, and what means nothing there either is U+FFFD.
     """
-    decoder = codecs.getincrementaldecoder(encoding.name)("replace")
+    errors = _STRAY if encoding.name == "utf-8" else "replace"
+    decoder = codecs.getincrementaldecoder(encoding.name)(errors)
     skip = encoding.bom
     for chunk in content():
         block = decoder.decode(chunk[skip:])
@@ -163,21 +196,48 @@ def _not_a_table(what: str, advice: str = _ADVICE) -> Unreadable:
     return Unreadable("not_a_table", f"the file seems to be {what}; {advice}")
 
 
-def _utf8(content: Chunks) -> Encoding | None:
+def _utf8(content: Chunks, marked: Encoding | None) -> Encoding | None:
+    """Say whether the text is UTF-8, strays aside; with a mark it always is."""
+    whole, cut, valid = _valid(content)
+    if valid:
+        if cut and not whole and marked is None:
+            return None
+        why = marked.why if marked else "all of it is valid UTF-8"
+        why += ", but the last character is cut off" if cut else ""
+        return Encoding("utf-8", marked.bom if marked else 0, why, cut=cut)
+    whole_count, strays, line = _strays(content)
+    if marked is None and whole_count * (_WHOLE_SHARE - 1) < strays:
+        return None
+    why = f"UTF-8, but for {strays} bytes (the first in line {line}) that are read as Windows-1252"
+    return Encoding("utf-8", marked.bom if marked else 0, why, strays, line)
+
+
+def _valid(content: Chunks) -> tuple[bool, bool, bool]:
+    """Tell: a character beyond ASCII was whole; the last is cut in two; all of it is UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    whole = False  # whether a character beyond ASCII was complete
+    whole = False
     try:
         for chunk in content():
             whole = not decoder.decode(chunk).isascii() or whole
     except UnicodeDecodeError:
-        return None
-    cut, _ = decoder.getstate()
-    if cut and not whole:
-        return None
-    return Encoding("utf-8", 0, "all of it is valid UTF-8" if not cut else _CUT)
+        return whole, False, False
+    return whole, bool(decoder.getstate()[0]), True
 
 
-_CUT = "all of it is valid UTF-8, but the last character is cut off"
+def _strays(content: Chunks) -> tuple[int, int, int]:
+    """Count whole characters beyond ASCII and stray bytes; give the first stray's line too."""
+    decoder = codecs.getincrementaldecoder("utf-8")(_MARK)
+    whole = strays = line = 0
+    lines = 1
+    for chunk in content():
+        block = decoder.decode(chunk)
+        found = block.count(_MARKED)
+        if found and not strays:
+            line = lines + block.count("\n", 0, block.index(_MARKED))
+        lines += block.count("\n")
+        strays += found
+        whole += len(block) - found - len(block.encode("ascii", "ignore"))
+    return whole, strays, line
 
 
 def _single_byte(content: Chunks) -> Encoding:

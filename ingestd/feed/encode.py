@@ -5,22 +5,25 @@
   column, cells that cannot be read or do not fit, and what may never be cleared.
 * A vehicle has a VIN or a stock number.  A rejection keeps those that can be read, for it
   counts as a sighting of the vehicle.
+* A vehicle whose make, model or year cannot be read has that field and its cell in
+``column_name`` and ``value``, for the store to tell where it rejects the row for it.
 * Cells of columns that no field took go to ``extras``, under the sender's own header.
 
 Reasons of rejections: no_identifier bad_vin, and those of ``table`` for records that are no
 row.  Of warnings: bad_vin junk_vin vin_repeated check_digit model_year provisional_vin
-short_vin implausible_price unreadable_number unreadable_year unreadable_list unknown_status
-bad_url junk_stock_number required_blank does_not_fit currency.
+short_vin implausible_price unreadable_number unreadable_year unreadable_list unreadable_text
+unknown_status bad_url junk_stock_number required_blank does_not_fit currency mojibake.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ingestd.feed import vin as ladder
-from ingestd.feed.cells import Cells, Plan, takers
+from ingestd.feed.cells import Cells, Plan, Result, Taker, takers
 from ingestd.feed.copytext import NULL, as_json, escape, fields, unescape
+from ingestd.feed.quick import Quick
 from ingestd.feed.values import Flaw, in_transit, is_blank, plain, stock_number
 from ingestd.feed.vin import BAD, BLANK, Verdict
 from ingestd.model import FIELDS, STAGE_HEAD, Column, Finding, Known, Target
@@ -28,6 +31,9 @@ from ingestd.model import FIELDS, STAGE_HEAD, Column, Finding, Known, Target
 LONGEST_VALUE = 200
 BITS = {name: 1 << at for at, name in enumerate(FIELDS)}
 _ALL = (1 << len(FIELDS)) - 1
+#: What a new vehicle must have.
+_NEEDED = ("make", "model", "year")
+_NOTHING_SAID = f"{NULL}\t{NULL}"
 _REPEATED = Verdict(None, "vin_repeated")
 _NONE = Verdict(None, BLANK)
 
@@ -76,7 +82,8 @@ class Encoder:
         self._plan, self._junk = plan, place.known.junk_vins
         at = {column.field: index for index, column in enumerate(plan.target.columns)}
         took = takers(plan)
-        self._takers = [(BITS[name], at[name], take) for name, take in took.items()]
+        self._memos, self._quicks = _kinds(at, took)
+        self._unseen = [(at[name], BITS[name]) for name in took]
         self._vin_columns = plan.columns.fields.get("vin", ())
         self._at = [at.get(name, -1) for name in ("vin", "stock_number", "make", "model", "year")]
         self._empty = [NULL] * len(at)
@@ -92,26 +99,23 @@ class Encoder:
 
     def row(self, line: int, cells: Cells) -> Encoded:
         """Encode a row: a vehicle, or a rejection where nothing identifies it."""
-        found: list[str] = self._empty.copy()
-        keep, seen = self._absent, 0
-        self._plan.notes.found.clear()
-        for bit, at, take in self._takers:
-            text = take(cells)
-            if text is None:
-                keep |= bit
-            elif text != NULL:
-                found[at] = text
-                seen |= bit
+        notes = self._plan.notes.found
+        if notes:
+            notes.clear()
+        found = self._empty.copy()
+        keep = self._absent | self._take(cells, found)
         year = _number(found, self._at[4])
         verdict, column = self._judge(cells, year)
         stock = _plain(found, self._at[1])
-        if verdict.vin is None and stock is None:
-            return self._unidentified(line, cells, verdict)
         if verdict.vin is not None:
             found[self._at[0]] = verdict.vin
-            keep, seen = keep & ~1, seen | 1
-        self._seen |= seen
-        head = f"{self._file}\t{line}\t{self._dealership}\t{keep}\t\\N\t\\N\t\\N\t"
+            keep, self._seen = keep & ~1, self._seen | 1
+        elif stock is None:
+            return self._unidentified(line, cells, verdict)
+        if self._unseen:
+            self._look_for_unseen(found)
+        said = self._said() if notes else _NOTHING_SAID
+        head = f"{self._file}\t{line}\t{self._dealership}\t{keep}\t\\N\t{said}\t"
         return Encoded(
             head + self._extras(cells) + "\t" + "\t".join(found) + "\n",
             verdict.vin,
@@ -122,6 +126,44 @@ class Encoder:
             None,
             self._warnings(line, cells, verdict, column),
         )
+
+    def _take(self, cells: Cells, found: list[str]) -> int:
+        """Fill in the fields; give the bits of those whose stored value stays."""
+        keep = 0
+        for at, bit, index, memo, search in self._memos:
+            value = memo.get(cells[index])
+            if type(value) is str:
+                found[at] = value
+            elif (text := search(cells)) is None:
+                keep |= bit
+            else:
+                found[at] = text
+        for at, bit, index, quick, search in self._quicks:
+            text = quick(cells[index])
+            if text is None and (text := search(cells)) is None:
+                keep |= bit
+            else:
+                found[at] = text
+        return keep
+
+    def _look_for_unseen(self, found: Sequence[str]) -> None:
+        """Remember which columns have held something."""
+        for at, bit in self._unseen:
+            if found[at] != NULL:
+                self._seen |= bit
+        self._unseen = [(at, bit) for at, bit in self._unseen if not self._seen & bit]
+
+    def _said(self) -> str:
+        """Give field and cell of a make, model or year that cannot be read, else nothing.
+
+        The store tells them where it rejects the row for the lack of it.
+        """
+        indexes = {index: _short(cell) for index, _, cell in self._plan.notes.found}
+        for name in _NEEDED:
+            for index in self._plan.columns.fields.get(name, ()):
+                if indexes.get(index):
+                    return f"{name}\t{escape(indexes[index])}"
+        return _NOTHING_SAID
 
     def bad(self, line: int, cells: Cells, reason: str) -> Encoded:
         """Encode a record that is no row.  What stands where a VIN stands may be one."""
@@ -193,6 +235,27 @@ class Encoder:
         )
 
 
+_Search: TypeAlias = Callable[[Cells], str | None]
+_Memos: TypeAlias = list[tuple[int, int, int, dict[str, Result], _Search]]
+_Quicks: TypeAlias = list[tuple[int, int, int, Quick, _Search]]
+
+
+def _kinds(at: dict[str, int], took: dict[str, Taker]) -> tuple[_Memos, _Quicks]:
+    """Sort the takers by what their common case costs, with place and bit of their field."""
+    memos: _Memos = []
+    quicks: _Quicks = []
+    for name, taker in took.items():
+        if taker.memo is not None:
+            memos.append((at[name], BITS[name], taker.index, taker.memo, taker.search))
+        else:
+            quicks.append((at[name], BITS[name], taker.index, taker.quick or _none, taker.search))
+    return memos, quicks
+
+
+def _none(_cell: str) -> None:
+    """Know no common form."""
+
+
 def _number(found: Sequence[str], at: int) -> int | None:
     return None if at < 0 or found[at] == NULL else int(found[at])
 
@@ -208,7 +271,7 @@ def _short(cell: str) -> str:
 def _extras(plan: Plan) -> Callable[[Cells], str]:
     """Give what writes the unmapped cells of a row as a JSON object, by header."""
     named: dict[str, int] = {}
-    for index in plan.columns.unmapped:
+    for index in sorted((*plan.columns.unmapped, *plan.columns.also)):
         name = plan.columns.headers[index] or f"column {index + 1}"
         unique = name if name not in named else f"{name} (column {index + 1})"
         named[unique] = index

@@ -44,6 +44,16 @@ _QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)(?:\"|\\?\Z)|'((?:[^'\\]|\\.)*)(?:'|\
 #: How a dump of objects begins: its parts are no features.
 _STRUCTURES = ("[{", "{", "[[")
 _CATEGORY = re.compile(r"[^@~]{0,80}@")
+#: The comma of ``7,000 lbs`` parts nothing.
+_DIGITS_AFTER = re.compile(r",[0-9]{3}")
+_COMMA = re.compile(r",(?![0-9]{3}(?![0-9]))|(?<![0-9]),")
+#: The semicolon of ``&quot;`` parts nothing either.
+_SEMICOLON = re.compile(
+    r"(?<!&[a-z]{2})(?<!&[a-z]{3})(?<!&[a-z]{4})(?<!&#[0-9x]{2})(?<!&#[0-9x]{3});"
+)
+_LINE = re.compile(r"[\r\n]+|<(?:br|li|p)\b[^<>]{0,80}>", re.IGNORECASE)
+_BULLETS = " \u2022\u00b7*-"
+_ESCAPED = re.compile(r"\\([\"'\\])")
 
 
 def is_url(address: str) -> bool:
@@ -110,7 +120,10 @@ def _mark(cell: str, start: int) -> str:
 
 
 def features(cell: str) -> tuple[str, ...] | Flaw:
-    """Give the items of a list: ``a|b``, ``a, b``, ``Category@a~Category@b``, ``["a", "b"]``."""
+    """Give the items of a list: ``a|b``, ``a, b``, ``Category@a~Category@b``, ``["a", "b"]``.
+
+    Of comma, semicolon and line end the one that is there most often is the separator.
+    """
     if is_blank(cell):
         return BLANK
     if cell.startswith(_STRUCTURES):
@@ -127,7 +140,10 @@ def _items(cell: str) -> Iterable[str]:
         return cell.split("|")
     if "~" in cell or _CATEGORY.match(cell):
         return (_CATEGORY.sub("", item, count=1) for item in cell.split("~"))
-    return cell.split(",")
+    items = _COMMA.split(cell) if _DIGITS_AFTER.search(cell) else cell.split(",")
+    if ";" in cell or "<" in cell or not cell.isprintable():
+        items = max(items, _SEMICOLON.split(cell), _LINE.split(cell), key=len)
+    return (item.strip(_BULLETS) for item in items)
 
 
 def _texts(items: Iterable[str]) -> Iterator[str]:
@@ -148,4 +164,5 @@ def _literal(cell: str) -> list[str] | None:
         read = None
     if isinstance(read, list) and all(isinstance(item, str) for item in read):
         return read
-    return [double or single for double, single in _QUOTED.findall(bare)]
+    found = [double or single for double, single in _QUOTED.findall(bare)]
+    return [_ESCAPED.sub(r"\1", item) for item in found] if "\\" in bare else found

@@ -3,8 +3,10 @@
 * Headers match by normalised equality, never in part.
 * A field has a list of columns in order of preference: what the feed configures, then the
 built-in names.  Which of them a row uses is decided row by row.
-* ``Type``, ``Condition``, ``Status``, ``Photos``, ``Series``, ``Vehicle Type`` mean different
-things to different senders: their values decide (four of five must agree).
+* ``Type``, ``Condition``, ``Status``, ``Title``, ``Photos``, ``Series``, ``Style``,
+``Vehicle Type`` mean different things to different senders: their values decide (four of five must
+agree).
+* An engine may be made of displacement and cylinders; year, make and model may stand in one cell.
 * A column that no field takes is unmapped; its cells are kept as extras.
 """
 
@@ -14,7 +16,7 @@ from difflib import get_close_matches
 from typing import TypeAlias
 
 from ingestd.config import Feed
-from ingestd.feed import aliases
+from ingestd.feed import aliases, combined
 from ingestd.feed.columns import Columns
 from ingestd.feed.numbers import Unit
 from ingestd.model import Target
@@ -28,7 +30,15 @@ _NEAR_IDENTIFIER = 0.55
 _SHORTEST_HEADER = 3
 _LONGEST_HEADER = 60
 _MOST_COMPARED = 100
-_KILOMETERS = frozenset({"kilometres", "kilometers", "kms", "km"})
+_YES_OR_NO = frozenset({"y", "n", "yes", "no", "true", "false"})
+_COMBINED_FIELDS = ("year", "make", "model", "trim")
+_MILES = frozenset({"miles", "mileagemi", "mileagemiles", "odometermi", "odometermiles"})
+_KILOMETERS = frozenset(
+    {
+        *("kilometres", "kilometers", "kms", "km", "kilometrage"),
+        *("mileagekm", "mileagekms", "odometerkm", "odometerkms"),
+    }
+)
 
 
 def normalise(header: str) -> str:
@@ -51,10 +61,9 @@ def map_columns(headers: Sequence[str], sample: Rows, feed: Feed | None, target:
     fields = {field: _find(field, names, roles) for field in wanted}
     if "price" in fields and not fields["price"] and not names.any_price():
         fields["price"] = _find("msrp", names, roles)
-    parts: tuple[int, ...] = ()
-    if "images" in fields and "images" not in names.configured:
-        parts = tuple(_image_parts(names))
-        fields["images"] += parts
+    parts = _take_images(names, roles, fields)
+    engine, also = _take_engine(names, fields)
+    together = _take_combined(names, sample, fields)
     unit = next(iter(names.of(aliases.MILEAGE_UNITS)), None) if fields.get("mileage") else None
     used = {index for indexes in fields.values() for index in indexes} | {unit}
     unmapped = tuple(index for index in range(len(headers)) if index not in used)
@@ -65,6 +74,9 @@ def map_columns(headers: Sequence[str], sample: Rows, feed: Feed | None, target:
         parts=parts,
         units=_units(names, fields.get("mileage", ())),
         unit=unit,
+        engine=engine,
+        combined=together,
+        also=also,
     )
 
 
@@ -121,12 +133,30 @@ def _roles(names: _Names, sample: Rows) -> dict[str, str | None]:
         values = list(_values(names.at.get(name, ()), sample))
         new_or_used = _share(values, aliases.NEW_OR_USED) >= AGREEMENT
         roles[name] = "condition" if new_or_used or not (values or otherwise) else otherwise
-    photos = list(_values(names.at.get("photos", ()), sample))
-    roles["photos"] = "images" if not photos or any("http" in cell for cell in photos) else None
+    if roles["type"] == "body_style" and _other_bodies(names, ("type", "style", "vehicletype")):
+        types = _share(list(_values(names.at.get("type", ()), sample)), aliases.BODIES)
+        roles["type"] = "body_style" if types >= AGREEMENT else None
+    for name in (*aliases.ALIASES["images"], *aliases.IMAGE_PARTS):
+        cells = list(_values(names.at.get(name, ()), sample))
+        roles[name] = "images" if not cells or not all(map(_no_image, cells)) else None
     for name in ("series", "seriesdetail"):
         roles[name] = "trim" if aliases.TRIM_OWNERS.isdisjoint(names.at) else None
+    styles = list(_values(names.at.get("style", ()), sample))
+    bodies = _share(styles, aliases.BODIES) >= AGREEMENT
+    roles["style"] = "body_style" if bodies else "trim"
     roles["vehicletype"] = _vehicle_type(names, sample, roles)
     return roles
+
+
+def _no_image(cell: str) -> bool:
+    """Say whether a cell is a number of images, or a yes or no."""
+    bare = cell.strip()
+    return bare.isdecimal() or bare.casefold() in _YES_OR_NO
+
+
+def _other_bodies(names: _Names, but: Sequence[str]) -> bool:
+    """Say whether the file has a column for the body besides these."""
+    return any(name in names.at for name in aliases.ALIASES["body_style"] if name not in but)
 
 
 def _vehicle_type(names: _Names, sample: Rows, roles: Mapping[str, str | None]) -> str:
@@ -154,15 +184,71 @@ def _share(values: Sequence[str], vocabulary: frozenset[str]) -> float:
     return sum(normalise(value[:80]) in vocabulary for value in values) / len(values)
 
 
-def _image_parts(names: _Names) -> list[int]:
+def _take_images(
+    names: _Names, roles: Mapping[str, str | None], fields: dict[str, tuple[int, ...]]
+) -> tuple[int, ...]:
+    """Add the columns with single images to the lists; give them, in the order of their numbers.
+
+    A column for one address (``ImageURL``) is the first of them where there are others.
+    """
+    if "images" not in fields or "images" in names.configured:
+        return ()
+    parts = _image_parts(names, roles)
+    if not parts:
+        return ()
+    leading = [at for at in fields["images"] if names.every[at] in aliases.LEADING_IMAGES]
+    lists = tuple(at for at in fields["images"] if at not in leading)
+    parts = (*leading, *parts)
+    fields["images"] = lists + parts
+    return parts
+
+
+def _image_parts(names: _Names, roles: Mapping[str, str | None]) -> tuple[int, ...]:
     numbered = sorted(
         (int(match[1]), index)
         for name, indexes in names.at.items()
         if (match := aliases.NUMBERED_IMAGE.match(name)) and name not in names.owners
         for index in indexes
     )
-    single = names.of(name for name in aliases.IMAGE_PARTS if name not in names.owners)
-    return [*single, *(index for _, index in numbered)]
+    single = names.of(
+        name for name in aliases.IMAGE_PARTS if name not in names.owners and roles[name]
+    )
+    return (*single, *(index for _, index in numbered))
+
+
+def _take_engine(
+    names: _Names, fields: dict[str, tuple[int, ...]]
+) -> tuple[tuple[int, int, int] | None, tuple[int, ...]]:
+    """Add displacement, block and cylinders to the engine, behind the columns that describe it.
+
+    They are extras as well, for what is made of them is less than they are.
+    """
+    if "engine" not in fields or "engine" in names.configured:
+        return None, ()
+    found = [
+        next((at for at in names.of(known) if not names.owners.get(names.every[at])), -1)
+        for known in (aliases.DISPLACEMENTS, aliases.BLOCKS, aliases.CYLINDERS)
+    ]
+    displacement, block, cylinders = found
+    if displacement < 0 and cylinders < 0:
+        return None, ()
+    used = tuple(at for at in found if at >= 0)
+    fields["engine"] += used
+    return (displacement, block, cylinders), used
+
+
+def _take_combined(
+    names: _Names, sample: Rows, fields: dict[str, tuple[int, ...]]
+) -> frozenset[str]:
+    """Read year, make, model and trim from one column, where the file has none for the make."""
+    lacking = [name for name in _COMBINED_FIELDS if name in fields and not fields[name]]
+    if "make" not in lacking:
+        return frozenset()
+    for at in names.of(aliases.COMBINED):
+        if combined.combined(_values((at,), sample), AGREEMENT):
+            fields.update(dict.fromkeys(lacking, (at,)))
+            return frozenset(lacking)
+    return frozenset()
 
 
 def _units(names: _Names, indexes: Iterable[int]) -> dict[int, Unit]:
@@ -170,22 +256,28 @@ def _units(names: _Names, indexes: Iterable[int]) -> dict[int, Unit]:
     for index in indexes:
         if names.every[index] in _KILOMETERS:
             units[index] = "kilometers"
-        elif names.every[index] == "miles":
+        elif names.every[index] in _MILES:
             units[index] = "miles"
     return units
 
 
 def suggest(columns: Columns, target: Target) -> tuple[tuple[str, str], ...]:
-    """Pair headers that no field took with the field whose names they resemble."""
-    fields = (column.field for column in target.columns)
+    """Pair headers that no field took with the field whose names they resemble.
+
+    A list or retail price is one for the price where the file has no other.
+    """
+    fields = {column.field for column in target.columns}
     owners = {name: field for field in fields for name in aliases.ALIASES[field]}
+    wanted = "price" in fields and "price" not in columns.fields
+    prices = aliases.LIKELY_PRICES if wanted else frozenset()
     found: list[tuple[str, str]] = []
     for header in columns.leftover()[:_MOST_COMPARED]:
         name = normalise(header)
-        if name in aliases.KNOWN or not _SHORTEST_HEADER <= len(name) <= _LONGEST_HEADER:
-            continue
-        near = get_close_matches(name, owners, n=1, cutoff=_NEAR)
-        found.extend((header, owners[match]) for match in near)
+        if name in prices:
+            found.append((header, "price"))
+        elif name not in aliases.KNOWN and _SHORTEST_HEADER <= len(name) <= _LONGEST_HEADER:
+            near = get_close_matches(name, owners, n=1, cutoff=_NEAR)
+            found.extend((header, owners[match]) for match in near)
     return tuple(found)
 
 
@@ -199,10 +291,17 @@ def no_identifier(columns: Columns, feed: Feed | None) -> str:
     near = []
     for header in columns.headers[:_MOST_COMPARED]:
         name = normalise(header)[:_LONGEST_HEADER]
+        if name in aliases.WEAK_IDENTIFIERS:
+            continue
         for match in get_close_matches(name, everything, n=1, cutoff=_NEAR_IDENTIFIER):
             near.append(f'{everything[match]} = ["{header}"]')  # noqa: PERF401  reads better so
     found = ", ".join(header[:_LONGEST_HEADER] for header in columns.headers[:_MOST_COMPARED])
     lists = "; ".join(f"{field}: {', '.join(given)}" for field, given in tried.items())
+    near += [
+        f'stock_number = ["{header}"], where it is the number on the windscreen'
+        for header in columns.headers[:_MOST_COMPARED]
+        if normalise(header) in aliases.WEAK_IDENTIFIERS
+    ]
     nearest = f" The nearest: {'; '.join(near[:5])}." if near else ""
     return (
         f"No column holds a VIN or a stock number. The headers are: {found}. "

@@ -17,6 +17,8 @@ UNREADABLE_YEAR: Final = Flaw("unreadable_year")
 IMPLAUSIBLE: Final = Flaw("implausible_price")
 
 FIRST_YEAR = 1900
+_CENTURY = 100
+_LEAST_FILLED_IN = 999_999_00
 _LONGEST = 80
 _KILOMETERS_PER_MILE = 1.609344
 _MOST_DOORS = 9
@@ -38,13 +40,25 @@ _OUR_CURRENCY = frozenset({"$", "us$", "usd"})
 _FAST_MONEY = re.compile(r"\$?([0-9]{1,9}|[0-9]{1,3},[0-9]{3})(?:\.([0-9]{2}))?\Z")
 _WORDS = re.compile(
     r"\b(?:call|contact|ask|inquir[ey]|enquir[ey]|request|e-?mail|quote|poa|tba|tbd|market|premium"
-    r"|negotiable|unavailable|dealer|unpriced|auction|text us|coming soon|no price|sold)\b"
+    r"|negotiable|unavailable|dealer|unpriced|auction|text us|coming soon|no price|sold|offer"
+    r"|click|log ?in|sign in|unlock|visit|phone|pending|arriving|in transit|not priced)\b"
 )
 _DISTANCE = re.compile(
     rf"{_NUMBER} ?(?P<unit>mi|mile|miles|mls|km|kms|kilometers?|kilometres?)?\.?\Z", re.IGNORECASE
 )
+#: 12.345 may be twelve thousand or twelve: nobody can tell.
+_THOUSANDS_OR_PART = re.compile(r"[0-9]{1,3}\.[0-9]{3}(?![0-9])")
+#: What stands where nobody knows: 999999, $9,999,999.00, 12345678.
+_FILLED_IN = re.compile(r"9{6,}\Z|1234567(?:89?0?)?\Z")
 _UNIT_ALONE = re.compile(r"(?:mi|miles?|kms?|kilometers?|kilometres?)\.?\Z", re.IGNORECASE)
-_YEAR = re.compile(r"([0-9]),?([0-9]{3})(?:\.0{1,6})?\Z")
+_YEAR = re.compile(r"(?:MY ?)?([0-9]),?([0-9]{3})(?:\.0{1,6})?(?: ?MY)?\Z", re.IGNORECASE)
+_SHORT_YEAR = re.compile(r"(?:'|\u2019|MY ?)?([0-9]{2})\Z", re.IGNORECASE)
+#: 2019-01-01, with a time or without; 01/31/2019.
+_DATE = re.compile(
+    r"(?:([0-9]{4})-[01]?[0-9]-[0-3]?[0-9](?:[ T][0-9:.]{4,15}Z?)?"
+    r"|[0-3]?[0-9]/[0-3]?[0-9]/([0-9]{4}))\Z"
+)
+_NO_YEAR = frozenset({"0", "00", "0000", "0.0"})
 _DOORS = re.compile(r"([0-9]{1,3})(?:\.0{1,6})?(?: ?-?(?:d|dr|drs|doors?))?\.?\Z", re.IGNORECASE)
 
 
@@ -64,7 +78,8 @@ def money(cell: str, least: int) -> int | Noted[int] | Flaw:
 def _plausible(cents: int, least: int) -> int | Flaw:
     if not cents:
         return BLANK
-    return cents if cents >= least else IMPLAUSIBLE
+    made_up = cents >= _LEAST_FILLED_IN and _FILLED_IN.match(str(cents // 100))
+    return IMPLAUSIBLE if cents < least or made_up else cents
 
 
 def _money(cell: str, least: int) -> int | Noted[int] | Flaw:
@@ -99,7 +114,7 @@ def mileage(cell: str, stated: Unit | None, wanted: Unit) -> int | Flaw:
     ``stated`` is the unit that the column states; a unit in the cell outranks it; a number
     without any is taken as it stands.
     """
-    if cell.isdecimal() and cell.isascii() and len(cell) < 10 and stated in (None, wanted):  # noqa: PLR2004  fits an integer, nearly always
+    if cell.isdecimal() and cell.isascii() and len(cell) < 6 and stated in (None, wanted):  # noqa: PLR2004  nearly always
         return int(cell)
     plain = text(cell)
     if isinstance(plain, Flaw):
@@ -107,8 +122,11 @@ def mileage(cell: str, stated: Unit | None, wanted: Unit) -> int | Flaw:
     match = _DISTANCE.match(plain) if len(plain) <= _LONGEST else None
     if match is None:
         return BLANK if _UNIT_ALONE.match(plain[:_LONGEST]) else UNREADABLE
+    reading = _hundredths(match)
+    if _THOUSANDS_OR_PART.match(plain) or _FILLED_IN.match(str(reading // 100)):
+        return UNREADABLE
     own = unit(match["unit"] or "") or stated or wanted
-    return _convert(_hundredths(match), own, wanted)
+    return _convert(reading, own, wanted)
 
 
 def _convert(hundredths: int, given: Unit, wanted: Unit) -> int:
@@ -125,13 +143,29 @@ def unit(cell: str) -> Unit | None:
 
 
 def year(cell: str, last: int) -> int | Flaw:
-    """Give a model year from 1900 to ``last``."""
+    """Give a model year from 1900 to ``last``.
+
+    Two digits are the latest such year that is not after ``last``; of a date it is the year's.
+    Zero is blank.
+    """
     plain = cell.strip()
-    match = _YEAR.match(plain)
-    if match is None:
-        return BLANK if is_blank(plain) else UNREADABLE_YEAR
-    value = int(match[1] + match[2])
+    value = _year(plain, last)
+    if value is None:
+        return BLANK if is_blank(plain) or plain in _NO_YEAR else UNREADABLE_YEAR
     return value if FIRST_YEAR <= value <= last else UNREADABLE_YEAR
+
+
+def _year(plain: str, last: int) -> int | None:
+    if plain in _NO_YEAR:
+        return None
+    match = _YEAR.match(plain)
+    if match is not None:
+        return int(match[1] + match[2])
+    match = _SHORT_YEAR.match(plain)
+    if match is not None:
+        return last - (last - int(match[1])) % _CENTURY
+    match = _DATE.match(plain)
+    return int(match[1] or match[2]) if match is not None else None
 
 
 def doors(cell: str) -> int | Flaw:

@@ -1,14 +1,18 @@
 """PURE  The lines of a text, and whether the quotes in them are meant.
 
 Rules (evidence: feeds.md sections 0.7 and 4.7):
-  * A physical line ends at LF or CRLF.  A bare CR is a space, unless the whole text has no LF.
+  * A physical line ends at LF or CRLF.  A bare CR is a space, unless the text has no LF, or has
+    two bare CRs before its first LF: a header line has none, so CR ends the lines and LF stands
+    in cells.
   * Quotes are meant (RFC 4180) if they are well formed from the first line to the last and the
     records they make have the header's width as least as often as the bare lines would; or if
     the header itself is quoted.  A quoted cell whose lines are each as wide as the header is
     two inch marks that happen to meet, not a cell.
   * Where quotes are needed (quoted header, or cells that hold the delimiter and are no tabs),
-    1 line with quotes in 20 may be broken: those lines stand alone (``table`` repairs or
-    refuses them), the others keep their meaning.
+    lines may break them: those lines stand alone (``table`` repairs or refuses them), the others
+    keep their meaning.  But the lines that do not have the header's width alone are no more
+    than those whose quotes are meant.
+  * Spaces between a quote and the delimiter are no part of the cell (``"a", "b"``).
   * A quote still open at the end of the text is a file cut off, if nothing after it looks like
     a row and other quotes were meant.
   * All else are letters (``6'7" box``, ``"Loaded``).
@@ -25,17 +29,22 @@ Texts: TypeAlias = Callable[[], Iterator[str]]
 Quoting: TypeAlias = Literal["none", "rfc4180"]
 
 _LONGEST_QUOTED = 1 << 20  # characters; a quote open for longer was not meant
-_BROKEN_SHARE = 20
+_MOST_LOOSE = 1 << 22  # characters times quotes of a line that is read loosely: bounds the time
 
 
 def newline_of(texts: Texts) -> str:
-    """Say what ends a line: LF, or CR in a text that has no LF."""
-    carriage = False
+    """Say what ends a line: LF, or CR in a text that has no LF or begins with CR lines."""
+    bare, before = 0, ""
     for block in texts():
-        if "\n" in block:
-            return "\n"
-        carriage = carriage or "\r" in block
-    return "\r" if carriage else "\n"
+        end = block.find("\n")
+        part = before + (block if end < 0 else block[: end + 1])
+        bare += part.count("\r") - part.count("\r\n")
+        before = ""
+        if end >= 0:
+            return "\r" if bare > 1 else "\n"
+        if part.endswith("\r"):
+            bare, before = bare - 1, "\r"
+    return "\r" if bare or before else "\n"
 
 
 def lines(texts: Texts, newline: str, longest: int) -> Iterator[tuple[list[str], bool]]:
@@ -77,6 +86,7 @@ class Quotes:
     delimiter: str
     state: re.Pattern[str]
     cell: re.Pattern[str]
+    loose: re.Pattern[str]
 
     def shape(self, line: str, *, inside: bool = False) -> Literal["closed", "open", "broken"]:
         """Say how a line ends; ``inside`` if it begins within a quoted cell."""
@@ -92,17 +102,40 @@ class Quotes:
             for quoted, bare in self.cell.findall(text + self.delimiter)
         ]
 
+    def loose_cells(self, text: str) -> list[str]:
+        """Give the cells where a quote ends a cell only before a delimiter or the line's end.
+
+        Others are letters (``"18" alloy, leather",x``), and so is one behind a backslash.
+        """
+        if len(text) * text.count('"') > _MOST_LOOSE:
+            return self.cells(text)
+        return [
+            quoted.replace('\\"', '"').replace('""', '"') if quoted else bare
+            for quoted, bare in self.loose.findall(text + self.delimiter)
+        ]
+
 
 def quotes(delimiter: str) -> Quotes:
     """Give the grammar for a delimiter (one character)."""
     d = re.escape(delimiter)
     inner = r'(?:[^"]++|"")*+'
-    cell = rf'(?:"{inner}"|[^"{d}]*+)'
+    quoted = rf' *+"{inner}" *+'
+    cell = rf'(?:{quoted}(?={d}|\Z)|[^"{d}]*+)'
+    within = rf'(?:[^"]++|"(?! *+{d}))*+'
     return Quotes(
         delimiter,
-        state=re.compile(rf'(?:{cell}{d})*+(?:{cell}|(?P<open>"{inner}))'),
-        cell=re.compile(rf'(?:"({inner})"(?={d})|([^{d}]*+)){d}'),
+        state=re.compile(rf'(?:{cell}{d})*+(?:{cell}|(?P<open> *+"{inner}))'),
+        cell=re.compile(rf'(?: *+"({inner})" *+(?={d})|([^{d}]*+)){d}'),
+        loose=re.compile(rf'(?: *+"({within})" *+|([^{d}]*+)){d}'),
     )
+
+
+def alone(grammar: Quotes, line: str, width: int) -> list[str] | None:
+    """Give the cells of a line whose quotes are broken, if one way of reading has the width."""
+    for cells in (grammar.loose_cells(line), grammar.cells(line)):
+        if len(cells) == width:
+            return cells
+    return None
 
 
 def judge(texts: Texts, newline: str, delimiter: str, header: str) -> tuple[Quoting, str]:
@@ -112,8 +145,9 @@ def judge(texts: Texts, newline: str, delimiter: str, header: str) -> tuple[Quot
     for batch, _ in lines(texts, newline, _LONGEST_QUOTED):
         for raw in batch:
             number += 1
-            if tally.inside or '"' in raw:
-                tally.see(number, straight(raw[:_LONGEST_QUOTED]))
+            if tally.inside is None and ('"' not in raw or tally.plain(raw)):
+                continue
+            tally.see(number, straight(raw[:_LONGEST_QUOTED]))
         if tally.hopeless():
             break
     return tally.verdict()
@@ -141,6 +175,7 @@ class _Tally:
     inside: _Span | None = None
     meant: int = 0
     broken: list[int] = field(default_factory=list)
+    misfits: int = 0  # broken lines that alone do not have the header's width
     only_quoted: int = 0  # records as wide as the header only if quotes are meant
     only_bare: int = 0  # records (or lines) as wide as the header only if they are not
 
@@ -151,11 +186,25 @@ class _Tally:
         cells = grammar.cells(header) if meant else header.split(delimiter)
         return cls(grammar, len(cells), meant)
 
+    def plain(self, raw: str) -> bool:
+        """Take a line that has no quotes but a pair around each cell, the quick way."""
+        line = raw.removesuffix("\r")
+        if not line[:1] == line[-1:] == '"':
+            return False
+        cells = len(line[1:-1].split(f'"{self.quotes.delimiter}"'))
+        if line.count('"') != 2 * cells:
+            return False
+        self.meant += 1
+        bare = line.count(self.quotes.delimiter) + 1 == self.width
+        self.only_quoted += cells == self.width and not bare
+        self.only_bare += bare and cells != self.width
+        return True
+
     def see(self, number: int, line: str) -> None:
         span = self.inside
         shape = self.quotes.shape(line, inside=span is not None)
         if shape == "broken":
-            self._break(number if span is None else span.first)
+            self._break(number if span is None else span.first, line)
             if span is not None:  # the line stands alone
                 self.see(number, line)
             return
@@ -164,11 +213,12 @@ class _Tally:
         if shape == "closed":
             self._close(span)
         elif span.size > _LONGEST_QUOTED:
-            self._break(span.first)
+            self._break(span.first, "")
 
-    def _break(self, number: int) -> None:
+    def _break(self, number: int, line: str) -> None:
         self.inside = None
         self.broken.append(number)
+        self.misfits += not alone(self.quotes, line, self.width)
 
     def _measure(self, span: _Span, line: str) -> None:
         delimiter = self.quotes.delimiter
@@ -203,7 +253,7 @@ class _Tally:
             if self.header or self.only_bare <= self.only_quoted:
                 return "rfc4180", "quotes are well formed throughout"
             return "none", "quotes are letters: lines have the header's width only without them"
-        if self._needed() and len(self.broken) <= max(1, self.meant // _BROKEN_SHARE):
+        if self._needed() and self.misfits <= self.meant:
             return "rfc4180", f"quotes are needed; {len(self.broken)} lines break them"
         return "none", f"quotes are letters: line {self.broken[0]} has one that is not well formed"
 
@@ -214,4 +264,4 @@ class _Tally:
     def _end(self) -> None:
         span = self.inside
         if span is not None and (span.rowlike or not self.meant):
-            self._break(span.first)
+            self._break(span.first, "")

@@ -1,72 +1,35 @@
-"""PURE  Text becomes records: where the header is, what separates cells, what each line is.
+"""PURE  Text becomes records: what each line of a table is (where its header is: ``heading``).
 
 Rules (evidence: feeds.md sections 0.7 and 4.7; what lines and quotes are: ``quoting``):
-  * Header and delimiter: among the first 20 non-blank lines and tab, pipe, semicolon, comma, the
-    pair in which most cells are known column names; two at least, or the only cell of a line.
-    Of equals the earlier line, then the earlier delimiter.
   * Every line is in exactly one record, and no quote swallows a row.
-  * Lines before the header that have cells for less than half of it (titles, ``sep=;``) and
-    headers repeated in the body are of kind ``header``.
+  * Lines before the header that have cells for less than half of it (titles, ``sep=;``), titles
+    and headers repeated in the body are of kind ``header``.  Below the header of another table
+    rows are bad, until the first is repeated: their columns are not those that were mapped.
   * A row of fewer cells is filled up if it has at least half of the header's, else it is bad;
-    blank cells beyond the header are dropped, others make the row bad.
+    blank cells beyond the header are dropped, numbers that their commas cut are joined
+    (``ragged``), others make the row bad.
   * A last line without line end that has fewer cells than the header, or a quote that is still
-    open at the end of the file, is ``cut_off``: it was lost on the way, not left out.
+    open at the end of the file, is ``cut_off``: it was lost on the way, not left out; unless
+    most rows are short, or it is a footer.
   * A line in which a needed quote is broken is a row only if it has the header's width.
 
-Reasons of bad records: too_few_cells too_many_cells row_too_large broken_quotes cut_off.
+Reasons of bad records: too_few_cells too_many_cells row_too_large broken_quotes cut_off footer
+other_columns.
 The text is never held: only one line, or the lines of one open quote, up to ``row_size``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ingestd.feed.quoting import (
-    Quoting,
-    Texts,
-    judge,
-    lines,
-    newline_of,
-    quotes,
-    rowlike,
-    straight,
-)
+from ingestd.feed.heading import Layout
+from ingestd.feed.quoting import Texts, alone, lines, quotes, rowlike, straight
+from ingestd.feed.ragged import BLANK, clean, filled, footer, joined, numeric
 
-Known: TypeAlias = Callable[[str], bool]
+Kind: TypeAlias = Literal["row", "header", "blank", "bad"]
 _Batches: TypeAlias = Iterator[tuple[list[str], bool]]
 
-#: In order of preference among equals.
-_DELIMITERS = {"\t": "tab", "|": "pipe", ";": "semicolon", ",": "comma"}
-_PROBE_LINES = 20
-_HEADER_LINES = 5  # most lines of a header with quoted line breaks
-_PROBE_LINE = 1 << 16  # longest part of a line that is looked at for a header
-#: What makes no cell: white space, byte order mark, zero width, the end mark of DOS files.
-_BLANK = " \t\v\f\r\n\x1c\x1d\x1e\x1f\x85\xa0\u2007\u202f\u3000\ufeff\u200b\u2060\x1a"
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How the text is a table.  ``headers`` are cleaned of marks, blanks and outer quotes.
-
-    ``leading`` counts the blank records before the header.  ``newline`` is CR only in files
-    that know no other line end.
-    """
-
-    delimiter: str
-    quoting: Quoting
-    header_line: int
-    headers: tuple[str, ...]
-    why: str
-    leading: int = 0
-    newline: str = "\n"
-
-
-@dataclass(frozen=True, slots=True)
-class NoTable:
-    """Text in which no table was found."""
-
-    reason: Literal["no_header", "empty", "no_table"]
-    message: str
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,45 +41,10 @@ class Record:
     """
 
     line: int
-    kind: Literal["row", "header", "blank", "bad"]
+    kind: Kind
     cells: tuple[str, ...]
     reason: str | None = None
     raw_lines: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A non-blank line near the beginning; ``blanks`` stand before it."""
-
-    number: int
-    text: str
-    blanks: int
-
-
-def detect(texts: Texts, known: Known) -> Layout | NoTable:
-    """Find the header, the delimiter and the quoting; three passes over the text at most.
-
-    ``known`` says whether a cleaned header cell is the name of a vehicle's column.
-    """
-    newline = newline_of(texts)
-    probe = _probe(texts, newline)
-    if not probe:
-        return NoTable("empty", "the file has no line that is not blank")
-    found = _header(probe, known)
-    if found is None:
-        return _no_header(probe)
-    line, delimiter, count = found
-    quoting, because = judge(texts, newline, delimiter, line.text)
-    return Layout(
-        delimiter=delimiter,
-        quoting=quoting,
-        header_line=line.number,
-        headers=_headers(line, delimiter, probe),
-        why=f"line {line.number} has {count} known column names separated by "
-        f"{_DELIMITERS[delimiter]}; {because}",
-        leading=line.blanks,
-        newline=newline,
-    )
 
 
 def records(texts: Texts, layout: Layout, row_size: int, columns: int) -> Iterator[Record]:
@@ -129,102 +57,6 @@ def records(texts: Texts, layout: Layout, row_size: int, columns: int) -> Iterat
     return reader.plain(batches) if layout.quoting == "none" else reader.quoted(batches)
 
 
-def _clean(cell: str) -> str:
-    """Give a header cell without blanks, marks and the quotes around it."""
-    bare = cell.strip(_BLANK)
-    if len(bare) > 1 and bare[0] == bare[-1] == '"':
-        bare = bare[1:-1].replace('""', '"')
-    return bare.replace("\xa0", " ").replace("\n", " ").strip(_BLANK)
-
-
-def _filled(cells: Iterable[str]) -> int:
-    return sum(1 for cell in cells if cell.strip(_BLANK))
-
-
-def _probe(texts: Texts, newline: str) -> list[_Line]:
-    probe: list[_Line] = []
-    number = blanks = 0
-    for batch, _ in lines(texts, newline, _PROBE_LINE):
-        for raw in batch:
-            number += 1
-            line = straight(raw[:_PROBE_LINE])
-            if not line.strip(_BLANK + ',;|"'):
-                blanks += 1
-                continue
-            probe.append(_Line(number, line, blanks))
-            if len(probe) == _PROBE_LINES:
-                return probe
-    return probe
-
-
-def _header(probe: list[_Line], known: Known) -> tuple[_Line, str, int] | None:
-    """Give the line and delimiter with most known names, and how many they are."""
-    best: tuple[_Line, str, int] | None = None
-    for index in range(len(probe)):
-        for delimiter in _DELIMITERS:
-            line = _whole(probe[index : index + _HEADER_LINES], delimiter)
-            count = _agreement(line.text, delimiter, known)
-            if count > (best[2] if best else 0):
-                best = line, delimiter, count
-    return best
-
-
-def _whole(probe: list[_Line], delimiter: str) -> _Line:
-    """Give the first line, with those that belong to it by an open quote (``"Stock<LF>No"``)."""
-    grammar = quotes(delimiter)
-    held: list[str] = []
-    for line in probe:
-        shape = grammar.shape(line.text, inside=bool(held))
-        held.append(line.text)
-        if shape != "open":
-            return replace(probe[0], text="\n".join(held)) if shape == "closed" else probe[0]
-    return probe[0]
-
-
-def _agreement(line: str, delimiter: str, known: Known) -> int:
-    cells = {cell.casefold(): cell for cell in map(_clean, _split(line, delimiter)) if cell}
-    count = sum(map(known, cells.values()))
-    return count if count > 1 or len(cells) == 1 else 0
-
-
-def _split(line: str, delimiter: str) -> list[str]:
-    """Give the cells of one line; quotes count if they are well formed."""
-    grammar = quotes(delimiter)
-    meant = '"' in line and grammar.shape(line) == "closed"
-    return grammar.cells(line) if meant else line.split(delimiter)
-
-
-def _headers(line: _Line, delimiter: str, probe: list[_Line]) -> tuple[str, ...]:
-    """Give the headers.  Nameless ones at the end stay only as far as rows have cells there."""
-    headers = [_clean(cell) for cell in _split(line.text, delimiter)]
-    below = [other.text for other in probe if other.number > line.number]
-    widest = max(
-        (len(_split(text.rstrip(_BLANK + delimiter), delimiter)) for text in below), default=0
-    )
-    while not headers[-1] and len(headers) > widest:
-        headers.pop()
-    return tuple(headers)
-
-
-def _no_header(probe: list[_Line]) -> NoTable:
-    first = probe[0]
-    delimiter = max(_DELIMITERS, key=first.text.count)
-    cells = [_clean(cell)[:40] for cell in _split(first.text, delimiter)[:12]]
-    listed = ", ".join(f'"{cell}"' for cell in cells)
-    if not any(delimiter in line.text for line in probe for delimiter in _DELIMITERS):
-        return NoTable(
-            "no_table",
-            f"no table was found: line {first.number} is {listed} and nothing separates columns; "
-            "export the inventory as tab separated text with a header line",
-        )
-    return NoTable(
-        "no_header",
-        f"none of the first {len(probe)} lines has two column names that are known; line "
-        f"{first.number} has {listed}; send the file with a header line, or name its columns "
-        "under [feed.columns]",
-    )
-
-
 class _Reader:
     """Makes records of lines for one layout; holds the lines of at most one open quote."""
 
@@ -232,11 +64,16 @@ class _Reader:
         self.delimiter = layout.delimiter
         self.grammar = quotes(layout.delimiter)
         self.header_line = layout.header_line
-        self.names = [header.casefold() for header in layout.headers]
+        self.names = [_fold(header) for header in layout.headers]
         self.width = len(self.names)
         self.named = _named(self.names)
-        #: A header in the body is told from a row by its longest name.
-        self.pivot = max(range(self.width), key=lambda index: len(self.names[index]))
+        self.known = frozenset(name for name in self.names if name)
+        #: Cells with which a header in the body may begin.
+        self.first = self.known.union(map(str.casefold, layout.headers)) - {""}
+        self.numeric = numeric(layout.headers)
+        self.titles: set[tuple[str, ...]] = set()
+        self.other = False  # whether the rows at hand are those of another header
+        self.rows = self.short = 0
         self.row_size = row_size
         self.columns = columns
         self.pending: list[str] = []
@@ -317,9 +154,10 @@ class _Reader:
 
     def _alone(self, number: int, line: str, reason: str, *, ended: bool) -> Record:
         """Read a line whose broken quotes are letters: a row only with the header's width."""
-        cells = self.grammar.cells(line)
+        cells = alone(self.grammar, line, self.width) or self.grammar.cells(line)
+        short = len(cells) < self.width
         record = self._record(number, cells, ended=ended)
-        unsure = record.kind == "row" and len(cells) < self.width
+        unsure = record.kind == "row" and short
         if '"' in line and (unsure or record.reason in ("too_few_cells", "too_many_cells")):
             return Record(number, "bad", self._some(cells), reason)
         return record
@@ -335,23 +173,59 @@ class _Reader:
 
     def _record(self, number: int, cells: list[str], *, ended: bool, count: int = 1) -> Record:
         """Say what the cells of a record are; drops blank ones beyond the header in place."""
-        if not cells[0].strip(_BLANK) and not _filled(cells):
+        if not cells[0].strip(BLANK) and not filled(cells):
             return Record(number, "blank", (), None, count)
         if number <= self.header_line and self._heads(number, cells):
             return Record(number, "header", self._some(cells), None, count)
-        if len(cells) != self.width:
-            while len(cells) > self.width and not cells[-1].strip(_BLANK):
-                cells.pop()
-        reason = self._misfit(len(cells), ended=ended)
-        if reason is not None:
-            return Record(number, "bad", self._some(cells), reason, count)
-        if self._repeats(cells):
-            return Record(number, "header", self._some(cells), None, count)
-        padding = [""] * (self.width - len(cells))
-        return Record(number, "row", tuple(cells + padding if padding else cells), None, count)
+        if len(cells) > self.width:
+            cells = self._trimmed(cells)
+        kind, reason = self._kind(cells, ended=ended)
+        if kind != "row":
+            return Record(number, kind, self._some(cells), reason, count)
+        self.rows += 1
+        if len(cells) < self.width:
+            self.short += 1
+            cells += [""] * (self.width - len(cells))
+        return Record(number, "row", tuple(cells), None, count)
+
+    def _kind(self, cells: list[str], *, ended: bool) -> tuple[Kind, str | None]:
+        sparse = self.width - len(cells) + cells.count("") >= self.width // 2
+        if (sparse or cells[0].casefold() in self.first) and self._heads_again(cells):
+            return "header", None
+        if sparse and footer(cells, self.named):
+            return "bad", "footer"
+        reason = "other_columns" if self.other else self._misfit(len(cells), ended=ended)
+        return ("row", None) if reason is None else ("bad", reason)
+
+    def _trimmed(self, cells: list[str]) -> list[str]:
+        """Drop blank cells beyond the header; join numbers that their commas cut."""
+        while len(cells) > self.width and not cells[-1].strip(BLANK):
+            cells.pop()
+        if len(cells) > self.width and self.delimiter == ",":
+            return joined(cells, self.numeric, self.width) or cells
+        return cells
 
     def _heads(self, number: int, cells: list[str]) -> bool:
-        return number == self.header_line or _filled(cells) * 2 < self.named
+        if number == self.header_line:
+            return True
+        title = filled(cells) * 2 < self.named
+        if title:
+            self.titles.add(_title(cells))
+        return title
+
+    def _heads_again(self, cells: list[str]) -> bool:
+        """Say whether a line in the body is a title or header; remember whose columns follow."""
+        if _title(cells) in self.titles:
+            return True
+        folded = [_fold(cell) for cell in cells]
+        if folded == self.names[: len(folded)] and len(folded) * 2 >= self.named:
+            self.other = False
+            return True
+        given = [name for name in folded if name]
+        if len(given) > 1 and len(self.known.intersection(given)) * 2 >= self.named:
+            self.other = True
+            return True
+        return False
 
     def _misfit(self, width: int, *, ended: bool) -> str | None:
         if width == self.width <= self.columns:
@@ -360,19 +234,21 @@ class _Reader:
             return "too_many_cells"
         if width >= self.named:
             return None
-        if not ended:
+        if not ended and self.short * 2 <= self.rows:
             return "cut_off"
         return None if width * 2 >= self.named else "too_few_cells"
 
-    def _repeats(self, cells: list[str]) -> bool:
-        """Say whether a row is the header again."""
-        if len(cells) <= self.pivot or self.names[self.pivot] not in cells[self.pivot].casefold():
-            return False
-        folded = [_clean(cell).casefold() for cell in cells]
-        return folded == self.names[: len(folded)]
-
     def _some(self, cells: list[str]) -> tuple[str, ...]:
         return tuple(cells[: self.columns])
+
+
+def _title(cells: Sequence[str]) -> tuple[str, ...]:
+    return tuple(cell for cell in map(clean, cells) if cell)
+
+
+def _fold(cell: str) -> str:
+    """Give what of a header is compared: letters and digits, for each page may set it anew."""
+    return "".join(filter(str.isalnum, clean(cell[:_LONGEST_NAME]).casefold()))
 
 
 def _named(names: list[str]) -> int:

@@ -35,15 +35,19 @@ class Noted(Generic[T]):
 BLANK: Final = Flaw("blank")
 #: Words where a price should be (``Call``): the sender has one but does not tell it.
 WORDS: Final = Flaw("words")
+#: Text that no person wrote: a masked cell, the debris of a program.
+UNREADABLE_TEXT: Final = Flaw("unreadable_text")
 JUNK_STOCK: Final = Flaw("junk_stock_number")
 UNKNOWN_STATUS: Final = Flaw("unknown_status")
 
 _NOTHING_WORDS = (
-    "- -- --- \u2013 \u2014 n/a #n/a n.a. na null (null) none nil nan undefined \\n #value! #ref! "
-    "? ."
+    "n/a #n/a n.a. na <n/a> null (null) <null> none nil nan undefined \\n #value! #ref! #name? "
+    "#div/0! #num! #null!"
 )
 _NOTHING = frozenset(("", *_NOTHING_WORDS.split()))
 _LONGEST_NOTHING = 40
+#: A cell of these alone says nothing (``-``, ``***``); ``!`` and ``+`` are names of trims.
+_FILLERS = " -\u2013\u2014_.*?/#"
 
 #: Characters that no text may hold: controls (tab and newlines apart), surrogates, and the
 #: non-characters that some libraries refuse.
@@ -53,6 +57,11 @@ _SPACES = re.compile(r"\s+")
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
 _FOOTNOTE = re.compile(r"<sup>[^<>]{0,20}</sup>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|p|li|div|td)\b[^<>]*>", re.IGNORECASE)
+#: UTF-8 that was read as Windows-1252, and what a decoder puts where it gave up.
+_GARBLED = re.compile(
+    "\u00c2[\u0080-\u00bf]|\u00c3[\u0080-\u00bf\u0152-\u2122]|\u00e2\u20ac|\u00ef\u00bb\u00bf|\ufffd"
+)
+_GARBLED_MARKS = ("\u00c2", "\u00c3", "\u00e2\u20ac", "\u00ef", "\ufffd")
 #: A semicolon is required, so that ``AT&T`` is no entity; lengths are bound, so that no
 #: number grows past what can be converted.
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -62,12 +71,17 @@ def is_blank(cell: str) -> bool:
     """Say whether a cell is empty or a word for nothing."""
     if len(cell) > _LONGEST_NOTHING:
         return cell.isspace()
-    return cell.strip().lower() in _NOTHING
+    return cell.strip().lower() in _NOTHING or not cell.strip(_FILLERS)
 
 
 def text(cell: str) -> str | Flaw:
-    """Give a cell as one line of plain text: trimmed, tags and entities resolved."""
+    """Give a cell as one line of plain text: trimmed, tags and entities resolved.
+
+    Of ``="0123"``, by which exporters keep a spreadsheet from counting, the quoted text.
+    """
     plain = cell.strip() if cell.isprintable() and "<" not in cell else _untag(cell)
+    if plain.startswith('="') and plain.endswith('"'):
+        plain = plain[2:-1].strip()
     if "&" in plain:
         plain = _one_line(_ENTITY.sub(_entity, plain))
     elif "  " in plain:
@@ -81,6 +95,16 @@ def free_text(cell: str) -> str | Flaw:
         cell = _FORBIDDEN.sub("", cell.replace("\r\n", "\n").replace("\r", "\n"))
     plain = cell.strip()
     return BLANK if is_blank(plain) else plain
+
+
+def garbled(value: str) -> bool:
+    """Say whether a text was decoded wrongly before it came here (``AMG\u00c2\u00ae``).
+
+    It is stored as it stands: what it was cannot be known.
+    """
+    if value.isascii() or not any(mark in value for mark in _GARBLED_MARKS):
+        return False
+    return _GARBLED.search(value) is not None
 
 
 def plain(cell: str) -> str:
@@ -127,18 +151,23 @@ _ACTIVE, _PENDING, _SOLD = "active", "pending", "sold"
 _STATUS_WORDS = {
     _ACTIVE: (
         "active available instock onlot onthelot forsale live listed published online inventory "
-        "ininventory demo loaner courtesyvehicle courtesy inservicefctp frontline frontlineready "
-        "retailready retail ready availableforsale"
+        "ininventory demo demonstrator loaner serviceloaner loanercar courtesyvehicle courtesy "
+        "courtesycar inservicefctp inservice frontline frontlineready retailready retail ready "
+        "readyforsale availableforsale availablenow atdealer atdealership dealerstock "
+        "onground recon inrecon reconditioning"
     ),
     _PENDING: (
         "pending salepending pendingsale hold onhold deposit deposittaken reserved dealpending "
-        "soldpending pendingsold undercontract salepend"
+        "soldpending pendingsold undercontract salepend pendingdeal depositreceived underoffer "
+        "saleinprogress spokenfor"
     ),
-    _SOLD: "sold retailsold wholesaled soldretail delivered",
+    _SOLD: "sold retailsold wholesaled soldretail soldwholesale wholesalesold delivered",
 }
 _IN_TRANSIT_WORDS = (
     "intransit intransittodealer intransitatfactory intransitfromfactory inproduction production "
-    "buildphase build allocated allocation onorder ordered comingsoon arrivingsoon scheduled"
+    "buildphase build allocated allocation onorder ordered comingsoon arrivingsoon scheduled "
+    "intransittodealership intransitfromport enroute onroute atport atfactory infactory "
+    "awaitingdelivery dealerordered preorder preordered"
 )
 _IN_TRANSIT = frozenset(_IN_TRANSIT_WORDS.split())
 _STATUSES = {
@@ -160,4 +189,7 @@ def in_transit(cell: str) -> bool:
 
 
 def _word(cell: str) -> str:
+    """Give a status as its letters and digits; of ``https://schema.org/InStock`` the last part."""
+    if cell.startswith("http"):
+        cell = cell.rstrip("/").rpartition("/")[2]
     return "".join(filter(str.isalnum, cell[:_LONGEST_STATUS])).lower()

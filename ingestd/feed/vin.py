@@ -7,6 +7,9 @@
     D  11 to 16 characters and a model year before 1981       key, warning ``short_vin``
     E  all else: placeholders, counters, short, look-alikes   no key: ``bad_vin``
 
+Blanks, dashes, quotes and the like are taken off, so is a ``VIN:`` before it.  Of a longer cell
+(``LOT4-1ZZ…``) the one word that is a VIN with the right check digit is taken.
+
 The check digit and the model year are warnings, never rejections: real cars are sold with
 wrong ones.  A letter that only looks like a Latin one is refused, never translated: two
 different strings must not become one car.  Sources: 49 CFR 565 and 42,703 VINs in real feeds.
@@ -14,6 +17,7 @@ different strings must not become one car.  Sources: 49 CFR 565 and 42,703 VINs 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
 
 LENGTH = 17
@@ -25,6 +29,10 @@ STANDARD_SINCE = 1981
 BLANK, JUNK, BAD = "blank", "junk_vin", "bad_vin"
 
 _NOT_SHOWN = re.compile(r"[\s\-\u00ad\u200b-\u200f\u2010-\u2015\u2060\ufeff]+")
+_AROUND = "='\"*\u2018\u2019`.,;:#"
+_PREFIX = re.compile(r"V\.?I\.?N\.?(?:NUMBER|NO\.?)?[:#=.]+")
+_NOT_A_WORD = re.compile(r"[^A-Z0-9]+")
+_LONGEST_CELL = 200
 _ALPHABET = re.compile(r"[A-HJ-NPR-Z0-9]{17}\Z")
 _WIDE_ALPHABET = re.compile(r"[A-Z0-9]{17}\Z")
 _SHORT = re.compile(r"[A-Z0-9]{11,16}\Z")
@@ -50,6 +58,8 @@ _VALUES = bytes.maketrans(
 _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _YEAR_CODES = {code: 1980 + at for at, code in enumerate("ABCDEFGHJKLMNPRSTVWXY123456789")}
 _YEAR_CYCLE = 30
+#: Where the serial number begins.
+_SERIAL = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +79,27 @@ _IS_BAD = Verdict(None, BAD)
 
 def judge(cell: str, year: int | None = None, *, in_transit: bool = False) -> Verdict:
     """Place a cell on the ladder; ``year`` is the row's model year, where it has one."""
-    vin = cell if cell.isalnum() else _NOT_SHOWN.sub("", cell)
+    vin = cell if cell.isalnum() else _NOT_SHOWN.sub("", cell).strip(_AROUND)
     if not vin.isascii():  # before upper(), which makes plain letters of some look-alikes
         return _IS_BAD
     vin = vin.upper()
+    if len(vin) > LENGTH:
+        vin = _within(vin, cell)
     if len(vin) == LENGTH and _ALPHABET.match(vin):
         return _full(vin, year)
     if _NOTHING_WORD.match(_MARKS.sub("", vin[:40])):
         return _NOTHING
     return _odd(vin, year, in_transit=in_transit)
+
+
+def _within(vin: str, cell: str) -> str:
+    """Give the VIN of a longer cell: what follows ``VIN:``, or its one word that proves to be."""
+    bare = _PREFIX.sub("", vin, count=1)
+    if len(bare) <= LENGTH or len(cell) > _LONGEST_CELL:
+        return bare
+    words = set(_NOT_A_WORD.split(cell.upper()))
+    proven = [word for word in words if _ALPHABET.match(word) and check_digit(word) == word[8]]
+    return proven[0] if len(proven) == 1 and not is_junk(proven[0]) else bare
 
 
 def _odd(vin: str, year: int | None, *, in_transit: bool) -> Verdict:
@@ -91,21 +113,40 @@ def _odd(vin: str, year: int | None, *, in_transit: bool) -> Verdict:
 
 
 def _full(vin: str, year: int | None) -> Verdict:
-    if is_junk(vin):
+    begun, toyota, suspect = _beginning(vin[:_SERIAL])
+    if suspect and is_junk(vin):
         return _IS_JUNK
-    if check_digit(vin) != vin[8]:
+    if "0123456789X"[(begun + _weighed(vin[_SERIAL:], _SERIAL)) % 11] != vin[8]:
         return Verdict(vin, warnings=("check_digit",))
-    if _TOYOTA.match(vin) and _LETTER_IN_SERIAL.search(vin, 12):
+    if toyota and _LETTER_IN_SERIAL.search(vin, 12):
         return Verdict(vin, warnings=("provisional_vin",), provisional=True)
     if year is not None and not plausible_year(vin, year):
         return Verdict(vin, warnings=("model_year",))
     return Verdict(vin)
 
 
+@lru_cache(maxsize=4096)
+def _beginning(head: str) -> tuple[int, bool, bool]:
+    """Judge all but the serial number, which cars of one kind have in common.
+
+    Its weighted sum; whether it is a Toyota's; whether the VIN may be junk.
+    """
+    suspect = (
+        _JUNK_START.match(head) is not None
+        or len(set(head)) < _FEWEST_CHARACTERS
+        or head.isalpha()
+        or any(dummy.startswith(head) for dummy in KNOWN_DUMMIES)
+    )
+    return _weighed(head, 0), _TOYOTA.match(head) is not None, suspect
+
+
+def _weighed(part: str, start: int) -> int:
+    return sum(map(mul, part.encode("ascii").translate(_VALUES), _WEIGHTS[start:]))
+
+
 def check_digit(vin: str) -> str:
     """Give the character that position 9 of a 17-character VIN should hold (49 CFR 565.15)."""
-    rest = sum(map(mul, vin.encode("ascii").translate(_VALUES), _WEIGHTS)) % 11
-    return "0123456789X"[rest]
+    return "0123456789X"[_weighed(vin, 0) % 11]
 
 
 def plausible_year(vin: str, year: int) -> bool:

@@ -3,9 +3,11 @@
 Rules:
   * What a file is, its first bytes say; its name only tells a mail message (``.eml``) from text.
   * Sizes are counted while inflating, never taken from the archive.  Per member and in all at
-    most ``file_size``; past 1 MiB at most ``archive_ratio`` times the bytes it came from.
+    most ``file_size``; past 1 MiB at most ``archive_ratio`` times the bytes it came from.  A bomb
+    is not inflated to its end: that is looked at all the while, with a little patience.
   * A zip: at most ``archive_members`` files, stored or deflated, not encrypted, no two sharing
-    bytes (own check: interpreters before 3.11.8 do not have one, CVE-2024-0450).
+    bytes (own check: interpreters before 3.11.8 do not have one, CVE-2024-0450); a directory of
+    at most 1 MiB.  It is held in memory, once: its directory is at its end.
   * An archive inside an archive is not opened.  Directories, ``__MACOSX`` and names that begin
     with a dot are skipped.  An archive with nothing else gives nothing.
   * A damaged archive or member is a ``Blocked``; what came out of it before is not used.
@@ -19,12 +21,12 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ingestd.config import Limits
-from ingestd.mail.parts import Blocked, Member, display_name
+from ingestd.mail.parts import Blocked, Member, blocks, display_name, joined
 from ingestd.model import Chunks
 
 Kind: TypeAlias = Literal["zip", "gzip", "eml", "plain"]
@@ -36,6 +38,9 @@ _FIELD = re.compile(rb"(?:From [^\r\n]*\r?\n)?[\x21-\x39\x3b-\x7e]+:")
 _STEP = 1 << 14  # compressed bytes fed at a time
 _BLOCK = 1 << 16  # inflated bytes taken at a time
 _FREE = 1 << 20  # bytes below which no ratio is looked at
+_PATIENCE = 1 << 18  # bytes that may yet come and better the ratio
+_DIRECTORY = 1 << 20  # bytes of a directory
+_MOST_GZIPS = 100_000  # gzip members in a row
 #: Entries of a directory beyond which it is not even read.
 _MOST_ENTRIES = 10_000
 _ENTRY = b"PK\x01\x02"
@@ -86,13 +91,12 @@ def members(content: Chunks, kind: Kind, name: str, caps: Limits) -> tuple[Membe
 
 
 def _gzip(content: Chunks, name: str, caps: Limits) -> Member | Blocked:
-    packed = sum(map(len, content()))
     inner = name[:-3] if name.lower().endswith(".gz") and len(name) > len(".gz") else name
-    return _checked(_Packed(inner, packed, lambda: _gunzip(content)), caps, caps.file_size)
+    return _checked(_Packed(inner, content, _gunzip), caps, caps.file_size)
 
 
 def _zip(content: Chunks, name: str, caps: Limits) -> tuple[Member | Blocked, ...]:
-    data = _joined(content, caps.file_size)
+    data = joined(content, caps.file_size)
     if data is None:
         size = f"the archive is larger than {caps.file_size:,} bytes (limits.file_size)"
         return (Blocked(name, "too_large", f"{size}; send less, or allow more"),)
@@ -108,29 +112,45 @@ def _zip(content: Chunks, name: str, caps: Limits) -> tuple[Member | Blocked, ..
     return tuple(out)
 
 
-def _joined(content: Chunks, most: int) -> bytes | None:
-    data = bytearray()
-    for chunk in content():
-        data += chunk
-        if len(data) > most:
-            return None
-    return bytes(data)
-
-
 # The directory of a zip
 
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """A member not yet checked: its compressed size, its inflated bytes, the checksum told."""
+    """A member not yet checked: its packed bytes, what inflates them, the checksum told."""
 
     name: str
-    size: int
-    content: Chunks
+    packed: Chunks
+    inflate: Callable[[Chunks], Iterator[bytes]]
     crc: int | None = None
 
+    def content(self) -> Iterator[bytes]:
+        return self.inflate(_Fed(self.packed))
 
-def _directory(data: bytes, name: str, caps: Limits) -> list[_Packed | Blocked] | Blocked:
+
+class _File(io.RawIOBase):
+    """Bytes as a file, without copying them; no more than a directory may be read at once."""
+
+    def __init__(self, data: bytearray) -> None:
+        super().__init__()
+        self._data, self._place = data, 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        place = offset + {io.SEEK_CUR: self._place, io.SEEK_END: len(self._data)}.get(whence, 0)
+        if place < 0:
+            raise OSError("before its beginning")
+        self._place = place
+        return place
+
+    def read(self, size: int = -1) -> bytes:
+        piece = memoryview(self._data)[self._place :][: size if size >= 0 else None]
+        if len(piece) > _DIRECTORY:
+            raise OSError("it is too large")
+        self._place += len(piece)
+        return bytes(piece)
+
+
+def _directory(data: bytearray, name: str, caps: Limits) -> list[_Packed | Blocked] | Blocked:
     """Give the members that a zip says it has, each with its own bytes, or why it is refused."""
     if data.count(_ENTRY) > _MOST_ENTRIES:
         return _too_many(name, f"more than {_MOST_ENTRIES:,}", caps)
@@ -152,9 +172,9 @@ def _directory(data: bytes, name: str, caps: Limits) -> list[_Packed | Blocked] 
     ]
 
 
-def _read(data: bytes) -> tuple[list[zipfile.ZipInfo], dict[int, int]] | str:
+def _read(data: bytearray) -> tuple[list[zipfile.ZipInfo], dict[int, int]] | str:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(_File(data)) as archive:
             entries, end = archive.infolist(), archive.start_dir
     except _DAMAGE as error:
         return f"its directory is damaged ({error})"
@@ -162,7 +182,7 @@ def _read(data: bytes) -> tuple[list[zipfile.ZipInfo], dict[int, int]] | str:
     return starts if isinstance(starts, str) else (entries, starts)
 
 
-def _starts(data: bytes, entries: Iterable[zipfile.ZipInfo], end: int) -> dict[int, int] | str:
+def _starts(data: bytearray, entries: Iterable[zipfile.ZipInfo], end: int) -> dict[int, int] | str:
     """Give where each member's data begin by its header's offset, or what is wrong.
 
     Two members that share bytes are how a small archive becomes a huge one.
@@ -195,9 +215,9 @@ def _packed(entry: zipfile.ZipInfo, data: memoryview) -> _Packed | Blocked:
             name, "encrypted_archive", f"{name!r} is encrypted; send it without password"
         )
     if entry.compress_type == zipfile.ZIP_STORED:
-        return _Packed(name, len(data), lambda: _stored(data), entry.CRC)
+        return _Packed(name, blocks(data), _stored, entry.CRC)
     if entry.compress_type == zipfile.ZIP_DEFLATED:
-        return _Packed(name, len(data), lambda: _inflated(data), entry.CRC)
+        return _Packed(name, blocks(data), _inflated, entry.CRC)
     return _unreadable(name, f"it is compressed by a rare method ({entry.compress_type})")
 
 
@@ -225,22 +245,44 @@ def _unreadable(name: str, why: str) -> Blocked:
 # The bytes of a member
 
 
-def _checked(packed: _Packed, caps: Limits, left: int) -> Member | Blocked:
+def _checked(member: _Packed, caps: Limits, left: int) -> Member | Blocked:
     """Inflate a member once: count it, compare its checksum, look at its beginning."""
     size = crc = 0
+    fed = _Fed(member.packed)
     try:
-        for block in packed.content():
+        for block in member.inflate(fed):
             if not size and (block.startswith(_NESTED) or block[_TAR] == b"ustar"):
-                return _nested(packed.name)
+                return _nested(member.name)
             size += len(block)
-            if size > left or size > max(_FREE, caps.archive_ratio * packed.size):
-                return _too_large(packed.name, caps)
+            if size > min(left, _most(fed.size + _PATIENCE, caps)):
+                return _too_large(member.name, caps)
             crc = zlib.crc32(block, crc)
     except zlib.error as error:
-        return _unreadable(packed.name, f"its data are damaged ({error})")
-    if packed.crc is not None and packed.crc != crc:
-        return _unreadable(packed.name, "its checksum is wrong")
-    return Member(packed.name, size, packed.content)
+        return _unreadable(member.name, f"its data are damaged ({error})")
+    if size > _most(fed.size, caps):
+        return _too_large(member.name, caps)
+    sound = member.crc in (None, crc)
+    found = Member(member.name, size, member.content)
+    return found if sound else _unreadable(member.name, "its checksum is wrong")
+
+
+class _Fed:
+    """Content in small pieces, which counts what was read of it."""
+
+    def __init__(self, content: Chunks) -> None:
+        self._content = content
+        self.size = 0
+
+    def __call__(self) -> Iterator[bytes]:
+        for chunk in self._content():
+            for start in range(0, len(chunk), _STEP):
+                piece = chunk[start : start + _STEP]
+                self.size += len(piece)
+                yield piece
+
+
+def _most(packed: int, caps: Limits) -> int:
+    return max(_FREE, caps.archive_ratio * packed)
 
 
 def _nested(name: str) -> Blocked:
@@ -257,15 +299,14 @@ def _too_large(name: str, caps: Limits) -> Blocked:
     )
 
 
-def _stored(data: memoryview) -> Iterator[bytes]:
-    for start in range(0, len(data), _BLOCK):
-        yield bytes(data[start : start + _BLOCK])
+def _stored(content: Chunks) -> Iterator[bytes]:
+    return content()
 
 
-def _inflated(data: memoryview) -> Iterator[bytes]:
+def _inflated(content: Chunks) -> Iterator[bytes]:
     decoder = zlib.decompressobj(_BARE)
-    for start in range(0, len(data), _STEP):
-        yield from _pump(decoder, bytes(data[start : start + _STEP]))
+    for piece in content():
+        yield from _pump(decoder, piece)
     if not decoder.eof:
         raise zlib.error(_EARLY)
 
@@ -275,25 +316,21 @@ _EARLY = "they end too early"
 
 def _gunzip(content: Chunks) -> Iterator[bytes]:
     """Inflate gzip members one after the other; what follows the last and is none is padding."""
-    decoder = zlib.decompressobj(_GZIPPED)
+    decoder, count = zlib.decompressobj(_GZIPPED), 1
     rest = b""
-    for piece in _pieces(content):
+    for piece in content():
         rest += piece
         while rest and not (decoder.eof and len(rest) < len(_GZIP)):
             if decoder.eof:
                 if not rest.startswith(_GZIP):
                     return
-                decoder = zlib.decompressobj(_GZIPPED)
+                decoder, count = zlib.decompressobj(_GZIPPED), count + 1
+                if count > _MOST_GZIPS:
+                    raise zlib.error("they are in too many pieces")
             yield from _pump(decoder, rest)
             rest = decoder.unused_data
     if not decoder.eof:
         raise zlib.error(_EARLY)
-
-
-def _pieces(content: Chunks) -> Iterator[bytes]:
-    for chunk in content():
-        for start in range(0, len(chunk), _STEP):
-            yield chunk[start : start + _STEP]
 
 
 def _pump(decoder: "zlib._Decompress", data: bytes) -> Iterator[bytes]:

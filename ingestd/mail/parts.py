@@ -13,6 +13,8 @@ from ingestd.model import Chunks
 LONGEST_NAME = 200
 
 _BLOCK = 1 << 18
+#: Characters of a name that are looked at, at either end; to normalise many costs their square.
+_SEEN = 1 << 9
 #: Control, format (bidi, zero width), surrogate, private and unassigned characters.
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
@@ -42,6 +44,8 @@ def display_name(raw: str, otherwise: str) -> str:
     (threat T8).
     """
     last = raw.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    if len(last) > 2 * _SEEN:
+        last = last[:_SEEN] + last[-_SEEN:]
     seen = "".join(sign for sign in last if unicodedata.category(sign) not in _UNSEEN)
     name = unicodedata.normalize("NFC", seen).strip()
     if len(name) > LONGEST_NAME:
@@ -51,11 +55,37 @@ def display_name(raw: str, otherwise: str) -> str:
     return otherwise if name in ("", ".", "..") else name
 
 
-def blocks(data: bytes) -> Chunks:
+def blocks(data: bytes | memoryview) -> Chunks:
     """Give bytes in memory as re-readable content."""
 
     def read() -> Iterator[bytes]:
         for start in range(0, len(data), _BLOCK):
-            yield data[start : start + _BLOCK]
+            yield bytes(data[start : start + _BLOCK])
 
     return read
+
+
+def cut(content: Chunks, start: int, end: int) -> Chunks:
+    """Give the bytes from ``start`` to ``end`` of a content; what follows is not even read."""
+
+    def read() -> Iterator[bytes]:
+        place = 0
+        for chunk in content():
+            piece = chunk[max(0, start - place) : max(0, end - place)]
+            if piece:
+                yield piece
+            place += len(chunk)
+            if place >= end:
+                return
+
+    return read
+
+
+def joined(content: Chunks, most: int) -> bytearray | None:
+    """Give a content as one, for random access; ``None`` if it is larger than ``most``."""
+    data = bytearray()
+    for chunk in content():
+        data += chunk
+        if len(data) > most:
+            return None
+    return data

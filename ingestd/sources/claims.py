@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ingestd.errors import Refused
-from ingestd.model import Arrival
+from ingestd.model import UNROUTED, Arrival
 from ingestd.sources import names
 from ingestd.sources.durable import TEMPORARY, directory, try_again
 from ingestd.sources.ground import INCOMING, WORKING, Ground
@@ -210,7 +210,7 @@ def _arrival(claim: Claim, handing: Handing, file: int) -> Arrival:
         size=size,
         first_seen=claim.order,
         hint=claim.sub,
-        lane=claim.sub or "",  # the feed's, from whatever source
+        lane=claim.sub or UNROUTED,  # the feed's, from whatever source
         refused=refused,
         message=message,
     )

@@ -135,10 +135,10 @@ def make_directory(path: Path, mode: int) -> None:
 class Draft:
     """A file under a temporary name; leaving the context unpublished removes it."""
 
-    def __init__(self, parent: int) -> None:
+    def __init__(self, parent: int, mode: int = 0o640) -> None:
         """Create it in the directory ``parent``, which must stay open."""
         self._parent = parent
-        self._name, self._descriptor = _create(parent)
+        self._name, self._descriptor = _create(parent, mode)
         hand_over(self._descriptor, os.fstat(parent))
         self._published = False
 
@@ -174,12 +174,12 @@ class Draft:
         self.close()
 
 
-def _create(parent: int) -> tuple[bytes, int]:
+def _create(parent: int, mode: int) -> tuple[bytes, int]:
     """Create and lock a temporary file; a sweep may get in between, then try another."""
     while True:
         name = TEMPORARY + secrets.token_hex(8).encode()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(name, flags, 0o640, dir_fd=parent)
+        descriptor = os.open(name, flags, mode, dir_fd=parent)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return name, descriptor

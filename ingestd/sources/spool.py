@@ -15,8 +15,8 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,6 +114,40 @@ class Spool:
         finally:
             os.close(descriptor)
 
+    async def receive(self, parts: AsyncIterator[bytes]) -> Spooled:
+        """Write what comes in parts and make it durable; none of it is left if they fail.
+
+        Raises:
+            TryAgain: the disk is full or failing.  What ``parts`` raises goes through.
+        """
+        with ExitStack() as held:
+            draft = await in_thread(self._begin, held)
+            digest, size = hashlib.sha256(), 0
+            async for part in parts:
+                size += len(part)
+                digest.update(part)
+                await in_thread(self._append, draft, part)
+            return await in_thread(self._shelve, draft, digest.hexdigest(), size)
+
+    def _begin(self, held: ExitStack) -> Draft:
+        with try_again("write to the spool", str(self._root)):
+            root = held.enter_context(directory(str(self._root)))
+            return held.enter_context(Draft(root))
+
+    def _append(self, draft: Draft, part: bytes) -> None:
+        with try_again("write to the spool", str(self._root)):
+            draft.write(part)
+
+    def _shelve(self, draft: Draft, sha256: str, size: int) -> Spooled:
+        shelf = str(self.path(sha256).parent)
+        with (
+            try_again("write to the spool", str(self._root)),
+            self._lock(fcntl.LOCK_SH),
+            directory(shelf) as parent,
+        ):
+            draft.publish(parent, sha256.encode())
+        return Spooled(sha256, size)
+
     def _put(self, descriptor: int, what: str) -> Spooled:
         with (
             try_again("write to the spool", str(self._root)),
@@ -125,11 +159,7 @@ class Spool:
                 size += len(block)
                 digest.update(block)
                 draft.write(block)
-            spooled = Spooled(digest.hexdigest(), size)
-            shelf = str(self.path(spooled.sha256).parent)
-            with self._lock(fcntl.LOCK_SH), directory(shelf) as parent:
-                draft.publish(parent, spooled.sha256.encode())
-        return spooled
+            return self._shelve(draft, digest.hexdigest(), size)
 
     def _blocks(self, descriptor: int, what: str) -> Iterator[memoryview]:
         """Yield the content in one buffer that is used again and again."""

@@ -8,9 +8,19 @@ of what PostgreSQL cannot hold before it goes in.
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
-from ingestd.model import Arrival, Delivery, FileReading, Finding, Outcome, State
+from ingestd.model import (
+    Arrival,
+    Delivery,
+    Drift,
+    FileReading,
+    Finding,
+    Heading,
+    Outcome,
+    State,
+)
 from ingestd.report import Counts, Report
 from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
@@ -58,6 +68,21 @@ FROM ingest.imports i
 LEFT JOIN ingest.feeds f ON f.feed = i.feed AND f.dealership_id = i.dealership_id
 WHERE i.feed IS NOT NULL
 ORDER BY i.feed, i.dealership_id, i.id DESC"""
+
+
+_HEADINGS = """
+SELECT i.reading::text AS reading_text
+FROM ingest.imports i JOIN ingest.feeds f ON f.latest_delivery_id = i.delivery_id
+WHERE f.feed = $1 AND f.dealership_id = $2 AND i.feed = $1
+  AND i.outcome IN ('imported', 'unchanged') AND i.reading IS NOT NULL
+ORDER BY i.file_index"""
+
+_DELIVERIES = """
+SELECT id, source, kind, name, sender, subject, size, sha256, state, outcome, reason, attempts,
+       first_seen, finished_at, settled_at
+FROM ingest.deliveries
+WHERE ($1::bigint IS NULL OR id = $1) AND ($2::text IS NULL OR source = $2)
+ORDER BY id DESC LIMIT $3"""
 
 
 async def write_report(connection: Connection, report: Report) -> int:
@@ -111,6 +136,25 @@ async def rejections(pool: Pool, import_id: int) -> AsyncIterator[Finding]:
         last = rows[-1]["line"]
 
 
+async def deliveries(
+    connection: Connection, number: int | None, source: str | None, limit: int
+) -> tuple[dict[str, Any], ...]:
+    """List deliveries, newest first, as JSON has them; ``number`` for just that one."""
+    rows = await connection.fetch(_DELIVERIES, number, source, limit)
+    return tuple({name: _told(value) for name, value in row.items()} for row in rows)
+
+
+def _told(value: Any) -> Any:
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
+
+
+async def headings(connection: Connection, feed: str, dealership_id: int) -> tuple[Heading, ...]:
+    """Give the headings of the files in the feed's last delivery that was applied."""
+    rows = await connection.fetch(_HEADINGS, feed, dealership_id)
+    read = (_reading(json.loads(row["reading_text"])) for row in rows)
+    return tuple(Heading(reading.headers, reading.mapping) for reading in read)
+
+
 async def last_successes(connection: Connection) -> dict[str, float]:
     """Give, for each feed, when it was last applied, as Unix time."""
     rows = await connection.fetch(
@@ -161,7 +205,7 @@ def finding(row: Row) -> Finding:
 
 def delivery(row: Row) -> Delivery:
     """Make a delivery of a row of ``ingest.deliveries``."""
-    names = [field.name for field in fields(Arrival)]
+    names = [field.name for field in fields(Arrival) if field.name != "place"]
     return Delivery(
         id=row["id"],
         arrival=Arrival(**{name: row[name] for name in names}),
@@ -205,7 +249,14 @@ def _reading(tree: dict[str, Any]) -> FileReading:
     values["mapping"] = {name: tuple(headers) for name, headers in tree["mapping"].items()}
     for name in ("unmapped", "headers"):
         values[name] = tuple(tree.get(name, ()))
+    values["drift"] = _drift(tree.get("drift", {}))
     return FileReading(**values)
+
+
+def _drift(tree: dict[str, Any]) -> Drift:
+    values = {name: tuple(items) for name, items in tree.items()}
+    values["renamed"] = tuple((old, new) for old, new in tree.get("renamed", ()))
+    return Drift(**values)
 
 
 def _plain(value: Any) -> Any:

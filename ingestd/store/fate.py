@@ -173,9 +173,13 @@ FROM judged j WHERE j.file_no = f.file_no AND j.line = f.line"""
         return tuple(self._missing(field) for field in fields if self.layout.slot(field))
 
     def _missing(self, field: str) -> str:
+        # Where the cell was unreadable the encoder left it in the stage, to be shown.
+        unreadable = f"""
+SELECT s.value FROM pg_temp.{self.stage} s WHERE {SAME_LINE} AND s.column_name = '{field}'"""
         head = f"""
 UPDATE pg_temp.ingestd_fate f
-SET outcome = 'rejected', reason = '{field}_missing', field = '{field}', value = ''"""
+SET outcome = 'rejected', reason = '{field}_missing', field = '{field}',
+  value = coalesce(({unreadable}), '')"""
         new = "f.outcome IS NULL AND f.vehicle_id IS NULL"
         if field in IDENTITY:
             return f"{head} WHERE {new} AND f.{field} IS NULL"

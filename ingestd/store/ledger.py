@@ -5,18 +5,32 @@ Rules:
   * Every method is one short transaction and may be called again after any failure.
   * An attempt is counted in the transaction that claims, before anything is tried.
   * A lane is worked from its oldest delivery on, by one instance at a time.  The lane
-    without a name holds what may turn out to be anybody's: it waits for all that is older,
-    and all that is younger waits for it.
+    without a name holds what is of several feeds: it waits for all that is older, and all
+    that is younger waits for it.
+  * What was not opened yet may be anybody's: it is opened at once, whoever is at work, and
+    then routed into its lane; there it waits for its turn.  Feeds of whole lots need not wait
+    until all that is older is opened, since an older lot that comes to light is superseded;
+    feeds of changes do.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ingestd.config import Feed, did_you_mean
-from ingestd.errors import Fault, Misconfigured
-from ingestd.model import Arrival, Dealership, Delivery, File, Known, Outcome, worst
+from ingestd.errors import Fault, Misconfigured, OutOfTurn
+from ingestd.model import (
+    UNROUTED,
+    Arrival,
+    Dealership,
+    Delivery,
+    File,
+    Known,
+    Letter,
+    Outcome,
+    worst,
+)
 from ingestd.report import Report, refusal
-from ingestd.store import books
+from ingestd.store import books, copies, replies
 from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
 
@@ -53,20 +67,32 @@ UPDATE ingest.deliveries SET state = 'working', attempts = attempts + 1, owner =
   lost = lost + CASE WHEN state = 'working' THEN 1 ELSE 0 END,
   lease_until = clock_timestamp() + $2
 WHERE id = (SELECT d.id FROM ingest.deliveries d
-            WHERE {_CLAIMABLE} AND d.lane <> ALL ($4::text[]) AND '' <> ALL ($4::text[])
-              AND (d.lane <> '' OR cardinality($4::text[]) = 0) AND {{which}}
+            WHERE {_CLAIMABLE} AND {{which}}
             ORDER BY d.first_seen, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING *"""
 
-_OLDEST_OF_LANE = """NOT EXISTS (
-              SELECT FROM ingest.deliveries o
-              WHERE (o.lane = d.lane OR o.lane = '' OR d.lane = '') AND o.kind <> 'cli'
-                AND o.state IN ('received', 'working')
-                AND (o.taken_by = $1 OR o.lease_until > clock_timestamp())
-                AND (o.first_seen, o.id) < (d.first_seen, d.id))"""
+#: What may be in the way of a delivery ``d``: what is at work, or waits with somebody alive.
+_OTHERS = """SELECT FROM ingest.deliveries o
+              WHERE o.id <> d.id AND o.kind <> 'cli' AND o.state IN ('received', 'working')
+                AND (o.taken_by = $1 OR o.lease_until > clock_timestamp())"""
+_SHARE_A_LANE = "(o.lane = d.lane OR o.lane = '' OR d.lane = '')"
+_MAY_SHARE_ONE = f"(o.lane = '{UNROUTED}' AND d.lane = ANY ({{deltas}}::text[]))"
+_IS_OLDER = "(o.first_seen, o.id) < (d.first_seen, d.id)"
 
-_CLAIM_OLDEST = _CLAIM.format(which=_OLDEST_OF_LANE)
-_CLAIM_ONE = _CLAIM.format(which="d.id = $5")
+_CLAIM_OLDEST = _CLAIM.format(
+    which=f"""d.id <> ALL ($6::bigint[]) AND (d.lane = '{UNROUTED}' OR
+              (d.lane <> ALL ($4::text[]) AND '' <> ALL ($4::text[])
+               AND (d.lane <> '' OR cardinality($4::text[]) = 0) AND NOT EXISTS ({_OTHERS}
+                AND ({_SHARE_A_LANE} OR {_MAY_SHARE_ONE.format(deltas="$5")}) AND {_IS_OLDER})))"""
+)
+_CLAIM_ONE = _CLAIM.format(which="d.id = $5 AND $4::text[] IS NOT NULL")
+
+_ROUTE = f"""
+UPDATE ingest.deliveries d SET lane = $3 WHERE d.id = $2 AND d.state = 'working' AND d.owner = $1
+RETURNING EXISTS ({_OTHERS} AND ({_SHARE_A_LANE} AND ({_IS_OLDER} OR o.state = 'working')
+    OR {_MAY_SHARE_ONE.format(deltas="$4")} AND {_IS_OLDER}))"""
+
+_LETTER = "UPDATE ingest.deliveries SET sender = $2, subject = $3, automatic = $4 WHERE id = $1"
 
 #: What is being loaded is locked: nobody claims it meanwhile, and nobody waits for it here.
 _RENEW = """
@@ -112,10 +138,17 @@ _OF_DELIVERY = "i.delivery_id = $1 ORDER BY i.file_index"
 class Ledger:
     """The books of deliveries, as one instance (``owner``) keeps them."""
 
-    def __init__(self, pool: Pool, owner: str) -> None:
-        """Take the pool, and the name by which this instance signs."""
+    def __init__(
+        self, pool: Pool, owner: str, deltas: Sequence[str] = (), replied: Sequence[str] = ()
+    ) -> None:
+        """Take the pool, the name by which this instance signs, and feeds by name.
+
+        ``deltas`` are the feeds of changes, ``replied`` those whose dealers get a reply.
+        """
         self._pool = pool
         self._owner = owner
+        self._deltas = list(deltas)
+        self._replied = list(replied)
 
     async def now(self) -> datetime:
         """Give the database's time."""
@@ -158,17 +191,43 @@ class Ledger:
                 self._owner,
             )
             assert row is not None
+            if arrival.place is not None:
+                await copies.remember(connection, arrival, row["id"])
             return books.delivery(row)
 
-    async def claim(self, delivery_id: int | None, busy: Sequence[str]) -> Delivery | None:
-        """Claim the oldest delivery that may be worked on outside ``busy``, or just that one."""
+    async def route(self, delivery: Delivery, lane: str, letter: Letter | None) -> None:
+        """Put an opened delivery into its lane; who is not in turn there is given back.
+
+        Raises:
+            OutOfTurn: others come first; the attempt is not counted.
+        """
+        async with self._pool.transaction() as connection:
+            if letter is not None:
+                said = (presentable(letter.sender), presentable(letter.subject), letter.automatic)
+                await connection.execute(_LETTER, delivery.id, *said)
+            if lane == UNROUTED:
+                return
+            waits = await connection.fetchval(_ROUTE, self._owner, delivery.id, lane, self._deltas)
+            if waits:
+                await connection.execute(_RELEASE, delivery.id, self._owner, False)  # noqa: FBT003
+        if waits:
+            raise OutOfTurn(f"delivery {delivery.id} waits for others of the lane {lane!r}")
+
+    async def claim(
+        self, delivery_id: int | None, busy: Sequence[str], at_work: Sequence[int] = ()
+    ) -> Delivery | None:
+        """Claim the oldest delivery that may be worked on outside ``busy``, or just that one.
+
+        None of those ``at_work`` here, whose lane may not be known yet.
+        """
         single = delivery_id is not None
         values = (self._owner, DELIVERY_LEASE, single, list(busy))
         async with self._pool.transaction() as connection:
             if single:
                 row = await connection.fetchrow(_CLAIM_ONE, *values, delivery_id)
             else:
-                row = await connection.fetchrow(_CLAIM_OLDEST, *values)
+                mine = list(at_work)
+                row = await connection.fetchrow(_CLAIM_OLDEST, *values, self._deltas, mine)
         return None if row is None else books.delivery(row)
 
     async def renew(self, deliveries: Sequence[Delivery]) -> None:
@@ -199,6 +258,7 @@ class Ledger:
             if row["outcome"] is None:
                 await self._report_refused(connection, delivery, refused, row["now"])
                 row = await self._close(connection, delivery, quarantine)
+                await replies.owe(connection, delivery.id, self._replied)
             reports = await books.reports(connection, _OF_DELIVERY, delivery.id)
             return books.delivery(row), reports
 
@@ -276,13 +336,14 @@ class Ledger:
 
     # Dealerships.
 
-    async def known(self, dealership_id: int) -> Known:
-        """Give what earlier files showed of a dealership."""
+    async def known(self, dealership_id: int, feed: str) -> Known:
+        """Give what earlier files showed of a dealership and a feed."""
         async with self._pool.connection() as connection:
             rows = await connection.fetch(
                 "SELECT vin FROM ingest.junk_vins WHERE dealership_id = $1", dealership_id
             )
-        return Known(junk_vins=frozenset(row["vin"] for row in rows))
+            before = await books.headings(connection, feed, dealership_id)
+        return Known(junk_vins=frozenset(row["vin"] for row in rows), before=before)
 
     async def dealerships(self) -> tuple[Dealership, ...]:
         """List the dealerships with the number of their vehicles."""

@@ -14,16 +14,18 @@ from ingestd.model import (
     File,
     Finding,
     Known,
+    Letter,
     Reading,
     ReadJob,
     Target,
 )
 from ingestd.report import Report, Settlement
-from ingestd.store import books, migrate
+from ingestd.store import books, copies, migrate
 from ingestd.store.layout import Layout
 from ingestd.store.ledger import Ledger
 from ingestd.store.load import Loader, Task
 from ingestd.store.pool import Pool, open_pool
+from ingestd.store.replies import Replies
 from ingestd.store.target import read_layout
 
 
@@ -34,7 +36,11 @@ class PostgresStore:
         """Take an open pool; ``opened`` is the usual way."""
         self._pool = pool
         self._settings = config.target
-        self._ledger = Ledger(pool, owner)
+        self._owner = owner
+        deltas = tuple(feed.name for feed in config.feed if feed.mode == "delta")
+        replied = tuple(feed.name for feed in config.feed if feed.reply_to)
+        self._ledger = Ledger(pool, owner, deltas, replied)
+        self.replies = Replies(pool, owner)
         self._layout: Layout | None = None
         self._loader: Loader | None = None
 
@@ -72,9 +78,29 @@ class PostgresStore:
         """Write the arrival into the ledger; the same (source, key) gives the same delivery."""
         return await self._ledger.take(arrival)
 
-    async def claim(self, delivery_id: int | None, busy: Sequence[str]) -> Delivery | None:
+    async def claim(
+        self, delivery_id: int | None, busy: Sequence[str], at_work: Sequence[int] = ()
+    ) -> Delivery | None:
         """Claim the oldest waiting delivery outside the ``busy`` lanes (or just that one)."""
-        return await self._ledger.claim(delivery_id, busy)
+        return await self._ledger.claim(delivery_id, busy, at_work)
+
+    async def route(self, delivery: Delivery, lane: str, letter: Letter | None) -> None:
+        """Write down whose a claimed delivery is, now that it was opened.
+
+        Raises:
+            OutOfTurn: others of that lane come first; it was given back, the attempt uncounted.
+        """
+        await self._ledger.route(delivery, lane, letter)
+
+    async def known_mail(
+        self, source: str, uidvalidity: int, uids: Sequence[int]
+    ) -> dict[int, str | None]:
+        """Give those of ``uids`` that need not be fetched: see ``copies.known``."""
+        return await copies.known(self._pool, self._owner, source, uidvalidity, uids)
+
+    async def places(self, source: str, uidvalidity: int, delivery_id: int) -> tuple[int, ...]:
+        """Give the UIDs at which a mail was seen in its mailbox."""
+        return await copies.places(self._pool, source, uidvalidity, delivery_id)
 
     async def renew(self, deliveries: Sequence[Delivery]) -> None:
         """Renew the claims on deliveries that take long."""
@@ -104,9 +130,9 @@ class PostgresStore:
             self._loader = Loader(self._pool, layout, self._settings.settings)
         return layout.target
 
-    async def known(self, dealership_id: int) -> Known:
-        """Give what is known of a dealership that helps to read its files."""
-        return await self._ledger.known(dealership_id)
+    async def known(self, dealership_id: int, feed: str) -> Known:
+        """Give what is known of a dealership and a feed that helps to read its files."""
+        return await self._ledger.known(dealership_id, feed)
 
     async def load(
         self,
@@ -206,6 +232,19 @@ class PostgresStore:
         return await self._ledger.add_dealership(name, columns)
 
     # How things stand.
+
+    async def deliveries(
+        self, number: int | None = None, *, source: str | None = None, limit: int = 1
+    ) -> tuple[dict[str, Any], ...]:
+        """List deliveries, newest first, as JSON has them; ``number`` for just that one."""
+        async with self._pool.connection() as connection:
+            return await books.deliveries(connection, number, source, limit)
+
+    async def imports_of(self, delivery_id: int) -> tuple[Report, ...]:
+        """Give the reports of a delivery, file by file."""
+        async with self._pool.connection() as connection:
+            condition = "i.delivery_id = $1 ORDER BY i.file_index"
+            return await books.reports(connection, condition, delivery_id)
 
     async def last_successes(self) -> dict[str, float]:
         """Give, for each feed, when it was last applied, as Unix time."""

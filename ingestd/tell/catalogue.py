@@ -17,17 +17,23 @@ KINDS = ("folder", "mail", "cli")
 OUTCOMES = tuple(str(outcome) for outcome in Outcome)
 ROW_OUTCOMES = ("added", "updated", "unchanged", "duplicate", "rejected")
 POOL_STATES = ("idle", "used")
+REPLY_OUTCOMES = ("sent", "given_up")
 
 #: Why a file, or a delivery without one, is refused as a whole.
 FILE_REASONS = (
     "no_feed",
     "several_feeds",
+    "unproven_sender",
     "empty",
     "no_table",
     "not_a_table",
     "no_header",
     "no_identifier_column",
     "no_usable_row",
+    "not_an_inventory",
+    "shifted_columns",
+    "rows_alike",
+    "prices_alike",
     "too_large",
     "archive_member_too_large",
     "too_many_members",
@@ -48,6 +54,9 @@ ROW_REASONS = (
     "row_too_large",
     "broken_quotes",
     "cut_off",
+    "footer",
+    "shifted",
+    "other_columns",
     "vin_missing",
     "make_missing",
     "model_missing",
@@ -64,6 +73,8 @@ WARNING_REASONS = (
     "unreadable_number",
     "unreadable_year",
     "unreadable_list",
+    "unreadable_text",
+    "mojibake",
     "bad_vin",
     "junk_vin",
     "vin_repeated",
@@ -76,6 +87,7 @@ WARNING_REASONS = (
     "junk_stock_number",
     "required_blank",
     "blank_column",
+    "stray_bytes",
     "does_not_fit",
     "currency",
     OTHER,
@@ -149,6 +161,12 @@ ROW_WARNINGS = Declared(
     " What a report does not list singly is `other`.",
     ("reason",),
 )
+HEADER_DRIFTS = Declared(
+    "ingestd_header_drifts_total",
+    "counter",
+    "Files whose headers are not those of the feed's last file; the receipt says what changed.",
+    ("feed",),
+)
 DEACTIVATIONS = Declared(
     "ingestd_deactivations_total",
     "counter",
@@ -187,12 +205,36 @@ SOURCE_LAST_SUCCESS = Declared(
     "When the source last did what it should: began to watch, or brought a delivery.",
     ("source",),
 )
+MAILBOX_CONNECTED = Declared(
+    "ingestd_mailbox_connected",
+    "gauge",
+    "1 while the mailbox is connected, logged in and its folder open, else 0.",
+    ("mailbox",),
+)
+MAILBOX_LAST_ACTIVITY = Declared(
+    "ingestd_mailbox_last_activity_timestamp_seconds",
+    "gauge",
+    "When the mailbox's server last sent anything at all; 0 if not yet.",
+    ("mailbox",),
+)
+MAILBOX_LAST_SUCCESS = Declared(
+    "ingestd_mailbox_last_success_timestamp_seconds",
+    "gauge",
+    "When the mailbox was last searched and all that was new was taken; 0 if not yet.",
+    ("mailbox",),
+)
 QUEUE_DEPTH = Declared("ingestd_queue_depth", "gauge", "Deliveries taken and not yet done.")
 SPOOL_BYTES = Declared("ingestd_spool_bytes", "gauge", "Bytes of raw deliveries kept on disk.")
 WORKER_RESTARTS = Declared(
     "ingestd_worker_restarts_total",
     "counter",
     "Parser processes that died or were killed and had to be replaced.",
+)
+REPLIES = Declared(
+    "ingestd_replies_total",
+    "counter",
+    "Replies to dealers, by what became of them; what was never owed (automatic mail) is none.",
+    ("outcome",),
 )
 POOL_CONNECTIONS = Declared(
     "ingestd_db_pool_connections", "gauge", "Connections to PostgreSQL, by use.", ("state",)
@@ -209,6 +251,7 @@ CATALOGUE = (
     ROWS,
     ROW_REJECTS,
     ROW_WARNINGS,
+    HEADER_DRIFTS,
     DEACTIVATIONS,
     REACTIVATIONS,
     IMPORT_DURATION,
@@ -216,9 +259,13 @@ CATALOGUE = (
     EXPECT_EVERY,
     SOURCE_UP,
     SOURCE_LAST_SUCCESS,
+    MAILBOX_CONNECTED,
+    MAILBOX_LAST_ACTIVITY,
+    MAILBOX_LAST_SUCCESS,
     QUEUE_DEPTH,
     SPOOL_BYTES,
     WORKER_RESTARTS,
+    REPLIES,
     POOL_CONNECTIONS,
 )
 
@@ -226,10 +273,11 @@ CATALOGUE = (
 _LABELS: Mapping[str, str] = {
     "feed": "the name of a configured feed; `other` for files without one and for the implicit"
     " feeds of `ingestd import --dealership`",
-    "source": "the name of a configured folder; `other` for all else",
+    "source": "the name of a configured mailbox or folder; `other` for all else",
+    "mailbox": "the name of a configured mailbox",
     "kind": "`" + "`, `".join(KINDS) + "`",
     "outcome": "of a delivery or import `" + "`, `".join(OUTCOMES) + "`; of a row `"
-    "" + "`, `".join(ROW_OUTCOMES) + "`",
+    "" + "`, `".join(ROW_OUTCOMES) + "`; of a reply `" + "`, `".join(REPLY_OUTCOMES) + "`",
     "reason": "one of a closed set (below)",
     "state": "`" + "`, `".join(POOL_STATES) + "`",
     "version": "of ingestd",
@@ -244,7 +292,7 @@ Served at `/metrics` (`[http] listen`, by default `127.0.0.1:9716`), in Promethe
 or OpenMetrics. This page is printed by `python -m ingestd.tell.catalogue`; a test keeps it true.
 What a reason means and what to do about it: [operating.md](operating.md#reasons).
 
-The words are the program's own: a *delivery* is one thing received (a dropped file, later a mail),
+The words are the program's own: a *delivery* is one thing received (a mail, a dropped file),
 an *import* is what was made of one file in it for one feed. A zip of two files is one delivery and
 two imports; a file that is dropped twice is two deliveries. So `ingestd_deliveries_total` counts
 what other programs call messages, and `ingestd_imports_total` what they call files, and both are
@@ -267,6 +315,8 @@ Besides these there are the client library's `process_*` (memory, CPU, open file
 | a feed is overdue (or never came) | `time() - ingestd_import_last_success_timestamp_seconds \
 > ingestd_feed_expect_every_seconds` |
 | a source is not watched | `ingestd_source_up == 0` |
+| a mailbox is deaf | `ingestd_mailbox_connected == 0 or \
+time() - ingestd_mailbox_last_activity_timestamp_seconds > 900` |
 | more than a fifth of the rows rejected | \
 `sum by (feed) (increase(ingestd_rows_total{outcome="rejected"}[1d])) \
 > 0.2 * sum by (feed) (increase(ingestd_rows_total[1d]))` |

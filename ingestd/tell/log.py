@@ -281,7 +281,14 @@ def _import_json(report: Report) -> dict[str, Any]:
         "outcome": str(report.outcome),
         "reason": report.reason,
         **_totals((report,)),
+        **_drift(report),
     }
+
+
+def _drift(report: Report) -> dict[str, Any]:
+    """Tell how the headers changed since the feed's last file, if they did."""
+    told = report.as_json()
+    return {"drift": told["drift"]} if "drift" in told else {}
 
 
 def _totals(reports: Iterable[Report]) -> dict[str, Any]:

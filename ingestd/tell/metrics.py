@@ -13,6 +13,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import product
 
@@ -39,11 +40,15 @@ from ingestd.tell.catalogue import (
     DELIVERIES,
     EXPECT_EVERY,
     FILE_REASONS,
+    HEADER_DRIFTS,
     IMPORT_DURATION,
     IMPORT_LAST_SUCCESS,
     IMPORT_REJECTS,
     IMPORTS,
     KINDS,
+    MAILBOX_CONNECTED,
+    MAILBOX_LAST_ACTIVITY,
+    MAILBOX_LAST_SUCCESS,
     OTHER,
     OUTCOMES,
     POOL_CONNECTIONS,
@@ -52,6 +57,8 @@ from ingestd.tell.catalogue import (
     REACTIVATIONS,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
+    REPLIES,
+    REPLY_OUTCOMES,
     ROW_OUTCOMES,
     ROW_REASONS,
     ROW_REJECTS,
@@ -66,6 +73,7 @@ from ingestd.tell.catalogue import (
     Declared,
 )
 
+_OF_MAILBOX = (MAILBOX_CONNECTED, MAILBOX_LAST_ACTIVITY, MAILBOX_LAST_SUCCESS)
 _APPLIED = (Outcome.IMPORTED, Outcome.UNCHANGED)
 
 
@@ -119,6 +127,7 @@ class Metrics:
         )
         self._feeds: frozenset[str] = frozenset()
         self._sources: frozenset[str] = frozenset()
+        self._mailboxes: frozenset[str] = frozenset()
         self._last_success: dict[str, float] = {}
         commit, python = revision(_installed()), platform.python_version()
         self._set(BUILD_INFO, 1, version=version, revision=commit, python_version=python)
@@ -137,12 +146,14 @@ class Metrics:
     def configure(self, config: Config) -> None:
         """Make the series of every configured feed and source; drop those of names now gone."""
         feeds = frozenset(feed.name for feed in config.feed)
-        sources = frozenset(folder.name for folder in config.folder)
+        folders = {folder.name for folder in config.folder}
+        mailboxes = {mailbox.name for mailbox in config.mailbox}
+        sources = frozenset(folders | mailboxes)
         self._forget(feeds, sources)
         for feed in sorted({*feeds, OTHER}):
             self._zero_feed(feed)
         for source in sorted(sources):
-            self._zero_source(source, "folder")
+            self._zero_source(source, "mail" if source in mailboxes else "folder")
         for made in config.feed:
             if made.expect_every is None:
                 self._drop(EXPECT_EVERY, made.name)
@@ -191,6 +202,10 @@ class Metrics:
         """Observe a parser process that had to be replaced."""
         self._add(WORKER_RESTARTS, 1)
 
+    def replied(self, outcome: str) -> None:
+        """Observe a reply that was sent, or given up."""
+        self._add(REPLIES, 1, outcome=outcome)
+
     def spool_from(self, size: Callable[[], float]) -> None:
         """Ask ``size`` for the spool's bytes at each scrape; it must be quick."""
         self._gauges[SPOOL_BYTES.name].set_function(_or_nan(size))
@@ -200,6 +215,13 @@ class Metrics:
         gauge = self._gauges[POOL_CONNECTIONS.name]
         gauge.labels(state="idle").set_function(_or_nan(lambda: connections()[0]))
         gauge.labels(state="used").set_function(_or_nan(lambda: connections()[1]))
+
+    def mailbox_from(self, name: str, pulse: Callable[[], tuple[bool, float, float]]) -> None:
+        """Sample a mailbox when scraped: connected, last activity, last success."""
+        for place, declared in enumerate(_OF_MAILBOX):
+            gauge = self._gauges[declared.name].labels(mailbox=name)
+            gauge.set_function(partial(_sampled, pulse, place))
+        self._mailboxes |= {name}
 
     def _settled_import(self, report: Report) -> None:
         feed = self._feed(report.feed)
@@ -220,6 +242,7 @@ class Metrics:
         if report.reading is not None:
             listed, total = report.reading.warnings_list, report.reading.warnings
             self._add_findings(ROW_WARNINGS, WARNING_REASONS, listed, total)
+            self._add(HEADER_DRIFTS, int(bool(report.reading.drift)), feed=feed)
 
     def _add_findings(
         self, declared: Declared, reasons: Sequence[str], listed: Sequence[Finding], total: int
@@ -264,6 +287,10 @@ class Metrics:
         for gone in self._sources.difference(sources):
             self._drop(SOURCE_UP, gone)
             self._drop(SOURCE_LAST_SUCCESS, gone)
+        for gone in self._mailboxes.difference(sources):
+            for declared in _OF_MAILBOX:
+                self._drop(declared, gone)
+        self._mailboxes &= frozenset(sources)
 
     def _zero_closed_sets(self) -> None:
         for declared, reasons in (
@@ -273,6 +300,8 @@ class Metrics:
         ):
             for reason in reasons:
                 self._add(declared, 0, reason=reason)
+        for outcome in REPLY_OUTCOMES:
+            self._add(REPLIES, 0, outcome=outcome)
         for state in POOL_STATES:
             self._set(POOL_CONNECTIONS, 0, state=state)
         for kind, outcome in product(KINDS, OUTCOMES):
@@ -284,6 +313,7 @@ class Metrics:
         for outcome in ROW_OUTCOMES:
             self._add(ROWS, 0, feed=feed, outcome=outcome)
         self._add(DEACTIVATIONS, 0, feed=feed)
+        self._add(HEADER_DRIFTS, 0, feed=feed)
         self._add(REACTIVATIONS, 0, feed=feed)
         self._set(IMPORT_LAST_SUCCESS, self._last_success.get(feed, 0), feed=feed)
 
@@ -297,6 +327,10 @@ class Metrics:
 
 def _known(reason: str | None, reasons: Sequence[str]) -> str:
     return reason if reason is not None and reason in reasons else OTHER
+
+
+def _sampled(pulse: Callable[[], tuple[bool, float, float]], place: int) -> float:
+    return float(pulse()[place])
 
 
 def _or_nan(value: Callable[[], float]) -> Callable[[], float]:

@@ -123,6 +123,36 @@ async def test_the_books_can_be_read(place, ask):
     assert command(place, "imports", "rejections", "1").returncode == 0
 
 
+async def test_headers_that_changed_since_the_last_file_are_told_and_the_first_is_no_change(
+    place, ask
+):
+    def imported(content: bytes) -> dict[str, Any]:
+        done = command(place, "import", given(place, content), "--feed", "lot", "--json")
+        return dict(json.loads(done.stdout))
+
+    lines = lot(3).split(b"\n")
+    wider = b"\n".join([lines[0] + b"\tDoors", *(line + b"\t4" for line in lines[1:-1]), b""])
+
+    assert "drift" not in imported(lot(3))
+    assert "drift" not in imported(lot(3))
+    assert imported(wider)["drift"] == {"added": ["Doors"], "gained": ["doors"]}
+    assert imported(lot(3))["drift"] == {"gone": ["Doors"], "lost": ["doors"]}
+
+
+async def test_what_came_can_be_read_and_each_file_of_it(place, ask):
+    command(place, "import", given(place, lot(3)), "--feed", "lot")
+
+    listed = json.loads(command(place, "deliveries", "list", "--json").stdout)
+    shown = json.loads(command(place, "deliveries", "show", "1", "--json").stdout)
+
+    assert (listed["source"], listed["outcome"], listed["name"]) == ("cli", "imported", "lot.tsv")
+    assert shown.pop("imports")[0]["counts"]["added"] == 3
+    assert shown == listed
+    assert "lot.tsv" in command(place, "deliveries", "list").stdout
+    assert "3 added" in command(place, "deliveries", "show", "1").stdout
+    assert command(place, "deliveries", "show", "99").returncode == 66
+
+
 @pytest.mark.parametrize("words", [("show", "99"), ("rejections", "99")])
 async def test_an_import_that_does_not_exist_is_no_input(place, ask, words):
     done = command(place, "imports", *words)

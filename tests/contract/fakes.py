@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from ingestd.doors import Source
-from ingestd.model import Arrival, Delivery, Outcome, Paper, State
+from ingestd.model import UNROUTED, Arrival, Delivery, Outcome, Paper, State
 
 START = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
 DEADLINE = 20.0
@@ -36,7 +36,7 @@ class MemorySource:
         sha256 = hashlib.sha256(content).hexdigest()
         self.spool[sha256] = content
         key = f"{self._clock:%f}-{name}"
-        lane = hint or ""
+        lane = hint or UNROUTED
         self._working[key] = Arrival(
             self._name, "folder", key, name, sha256, len(content), self._clock, hint, lane
         )

@@ -1,14 +1,19 @@
-"""What the tests against a real PostgreSQL share."""
+"""What the tests against a real PostgreSQL and a real mail server share."""
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
 from ingestd.errors import Misconfigured
 from ingestd.store import embedded
+from tests.integration.certificates import LOOPBACK, Authority, Certificate
+from tests.integration.mailservers import Dovecot, Options, dovecot_missing
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +39,53 @@ def short_dir() -> Iterator[Path]:
     with TemporaryDirectory(prefix="ingestd-", dir="/tmp") as name:
         Path(name).chmod(0o755)
         yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The certificate authority that the tests' clients are to trust: ``.ca_file``."""
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: Authority) -> Certificate:
+    """A good certificate for localhost, 127.0.0.1 and ::1."""
+    return authority.issue("server", *LOOPBACK)
+
+
+@pytest.fixture(scope="session")
+def wrong_host_certificate(authority: Authority) -> Certificate:
+    """A certificate of the same authority for somebody else."""
+    return authority.issue("elsewhere", "imap.elsewhere.example")
+
+
+@pytest.fixture(scope="session")
+def expired_certificate(authority: Authority) -> Certificate:
+    """A certificate of the same authority that was good until yesterday."""
+    return authority.issue("expired", *LOOPBACK, lasts=timedelta(days=-1))
+
+
+@pytest.fixture(scope="session")
+def stranger_certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for localhost of an authority that nobody trusts."""
+    stranger = Authority(tmp_path_factory.mktemp("stranger"), "stranger")
+    return stranger.issue("server", *LOOPBACK)
+
+
+@pytest.fixture
+def launch_dovecot(certificate: Certificate) -> Iterator[Callable[..., Dovecot]]:
+    """Start a Dovecot: ``launch_dovecot(idle_notify="1 secs", …)``, see ``Options``."""
+    if reason := dovecot_missing():
+        pytest.skip(reason)
+    with ExitStack() as stack:
+
+        def launch(shown: Certificate = certificate, **options: Any) -> Dovecot:
+            return stack.enter_context(Dovecot(shown, Options(**options)))
+
+        yield launch
+
+
+@pytest.fixture
+def dovecot(launch_dovecot: Callable[..., Dovecot]) -> Dovecot:
+    """A Dovecot as it is by default."""
+    return launch_dovecot()

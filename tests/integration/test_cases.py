@@ -45,8 +45,8 @@ async def load(lot: Lot, path: Path) -> Report:
     delivery = await lot.deliver(name=path.name, sha256=sha256, size=len(content))
     arrival: Arrival = delivery.arrival
     feed = lot.feed.model_copy(update={"folder": ("drop",)})
-    (file,) = reading.open_delivery(arrival, lambda: iter((content,)), (feed,), Limits())
-    target, known = await lot.store.target(), await lot.store.known(lot.number)
+    (file,) = reading.open_delivery(arrival, lambda: iter((content,)), (feed,), Limits()).files
+    target, known = await lot.store.target(), await lot.store.known(lot.number, lot.feed.name)
     job = ReadJob(
         sha256, "folder", path.name, (file,), lot.number, "2026-11-24", target, known=known
     )
@@ -104,7 +104,7 @@ async def test_a_file_comes_out_as_its_case_says(lot, name):
         "warnings": brief(report.reading.warnings_list),
         "reactivated": report.reactivated,
         "encoding_found": report.reading.encoding,
-        "junk_vins": sorted((await lot.store.known(lot.number)).junk_vins),
+        "junk_vins": sorted((await lot.store.known(lot.number, lot.feed.name)).junk_vins),
     }
     assert got == {
         **got,

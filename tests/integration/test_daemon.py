@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 
 from ingestd import daemon as module
-from ingestd import reading
+from ingestd import patience, reading
 from ingestd.config import Config, Feed, Limits
 from ingestd.daemon import Daemon
 from ingestd.doors import Doors
 from ingestd.errors import Clash, IngestError, ReadFailed, Refused, TryAgain
-from ingestd.model import Arrival, Delivery, Excerpt, File, Outcome, Reading, ReadJob
+from ingestd.model import Arrival, Delivery, Excerpt, Opened, Outcome, Reading, ReadJob
 from ingestd.report import Settlement
 from ingestd.store.postgres import PostgresStore
 from ingestd.tell import receipts
@@ -55,7 +55,7 @@ class MemoryReader:
         content = self._source.spool[sha256]
         return lambda: iter((content,))
 
-    async def open(self, arrival: Arrival) -> tuple[File, ...]:
+    async def open(self, arrival: Arrival) -> Opened:
         await self.gate.wait()
         self._troubles.meet(f"open {arrival.name}")
         return reading.open_delivery(arrival, self._chunks(arrival.sha256), (FEED,), Limits())
@@ -153,8 +153,10 @@ class House:
 @pytest.fixture
 def quick(monkeypatch) -> None:
     """Wait less between attempts."""
-    for name in ("POLL_EVERY", "RENEW_EVERY", "LONGEST_WAIT"):
+    for name in ("POLL_EVERY", "RENEW_EVERY"):
         monkeypatch.setattr(module, name, 0.05)
+    for name in ("LONGEST_WAIT", "LONGEST_PAUSE"):
+        monkeypatch.setattr(patience, name, 0.05)
 
 
 @pytest.fixture

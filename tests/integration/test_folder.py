@@ -251,7 +251,7 @@ async def test_the_folder_of_a_feed_is_made_and_is_the_hint(drop):
         drop.incoming.joinpath("stranger").mkdir()
         drop.incoming.joinpath("stranger", "lot.tsv").write_bytes(b"x")
         hints = [(a.hint, a.lane) for a in await taker.until(3)]
-    assert hints == [("matteson", "matteson"), (None, ""), ("stranger", "stranger")]
+    assert hints == [("matteson", "matteson"), (None, "?"), ("stranger", "stranger")]
 
 
 @pytest.mark.parametrize(

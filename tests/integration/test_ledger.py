@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from ingestd.config import DealershipName, Feed
-from ingestd.errors import Misconfigured
-from ingestd.model import Arrival, File, Finished, Outcome, State
+from ingestd.config import Config, DealershipName, Feed
+from ingestd.errors import Misconfigured, OutOfTurn
+from ingestd.model import Arrival, File, Finished, Letter, Outcome, State
+from ingestd.store.postgres import PostgresStore
 from tests.integration.lot import Lot, Rejected, Sheet, add_lot, car, opened
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -121,7 +122,7 @@ async def test_what_a_vanished_instance_left_in_a_lane_does_not_block_it(store, 
     assert (await store.claim(None, ())).id == b.id
 
 
-async def test_what_may_be_anybodys_waits_for_all_that_is_older(store):
+async def test_what_is_of_several_feeds_waits_for_all_that_is_older(store):
     a = await store.take(arrival("a", lane="x"))
     bare = await store.take(arrival("b", 1, lane=""))
     assert (await store.claim(None, ())).id == a.id
@@ -130,11 +131,119 @@ async def test_what_may_be_anybodys_waits_for_all_that_is_older(store):
     assert (await store.claim(None, ())).id == bare.id
 
 
-async def test_what_is_younger_waits_for_what_may_be_anybodys(store):
+async def test_what_is_younger_waits_for_what_is_of_several_feeds(store):
     bare = await store.take(arrival("a", lane=""))
     await store.take(arrival("b", 1, lane="x"))
     assert (await store.claim(None, ())).id == bare.id
     assert await store.claim(None, ("",)) is None
+
+
+async def test_what_was_not_opened_yet_is_opened_whoever_is_at_work(store):
+    await store.take(arrival("a", lane="x"))
+    unknown = await store.take(arrival("b", 1, lane="?"))
+    assert (await store.claim(None, ("x", ""))).id == unknown.id
+
+
+async def test_what_was_opened_waits_behind_the_older_of_its_lane_and_is_not_counted(store):
+    older = await store.take(arrival("a", lane="x"))
+    younger = await store.take(arrival("b", 1, lane="?"))
+    assert (await store.claim(None, ("x",))).id == younger.id
+    with pytest.raises(OutOfTurn):
+        await store.route(younger, "x", None)
+    assert (await store.claim(None, ())).id == older.id
+    await store.finish(older, ())
+    again = await store.claim(None, ())
+    assert (again.id, again.attempts, again.arrival.lane) == (younger.id, 1, "x")
+
+
+async def test_two_that_turn_out_to_be_of_one_lane_are_not_worked_on_at_once(store):
+    first, second = (
+        await store.take(arrival("a", lane="?")),
+        await store.take(arrival("b", lane="?")),
+    )
+    assert (await store.claim(None, ())).id == first.id
+    claimed = await store.claim(second.id, ())
+    await store.route(claimed, "x", None)
+    with pytest.raises(OutOfTurn):
+        await store.route(first, "x", None)
+
+
+async def test_changes_wait_until_all_that_is_older_is_opened_whole_lots_do_not(database):
+    settings = Config(feed=(Feed(name="changes", dealership=1, mode="delta"),))
+    async with PostgresStore.opened(settings, database.ingestd_url, "here") as store:
+        unknown = await store.take(arrival("a", lane="?"))
+        changes = await store.take(arrival("b", 1, lane="?"))
+        whole = await store.take(arrival("c", 2, lane="?"))
+        for number in (unknown.id, changes.id, whole.id):
+            await store.claim(number, ())
+        await store.route(whole, "whole", None)
+        with pytest.raises(OutOfTurn):
+            await store.route(changes, "changes", None)
+        await store.finish(unknown, ())
+        again = await store.claim(None, ("whole",))
+        assert again is not None
+        assert again.id == changes.id
+
+
+async def test_what_is_of_several_feeds_is_routed_only_when_nobody_else_is_at_work(store):
+    await store.take(arrival("a", 1, lane="x"))
+    assert await store.claim(None, ()) is not None
+    several = await store.take(arrival("b", lane="?"))
+    assert (await store.claim(None, ("x",))).id == several.id
+    with pytest.raises(OutOfTurn):
+        await store.route(several, "", None)
+
+
+# Mail.
+
+
+def letter_at(uid: int, key: str = "k", **fields) -> Arrival:
+    return arrival(key, source="inbox", kind="mail", lane="?", place=(7, uid), **fields)
+
+
+async def test_a_letters_words_are_kept_as_far_as_a_database_can_hold_them(store, admin):
+    taken = await store.take(letter_at(1))
+    await store.claim(None, ())
+    await store.route(taken, "?", Letter("a@b.example", "Lot\0 of today", automatic=True))
+    row = await admin.fetchrow("SELECT sender, subject, automatic, lane FROM ingest.deliveries")
+    assert tuple(row) == ("a@b.example", "Lot\N{REPLACEMENT CHARACTER} of today", True, "?")
+
+
+async def test_a_letter_that_was_taken_is_known_by_its_place_and_what_is_still_needed(store):
+    await store.take(letter_at(1))
+    assert await store.known_mail("inbox", 7, (1, 2)) == {1: "0" * 64}
+    assert await store.known_mail("inbox", 8, (1,)) == {}
+    assert await store.known_mail("other", 7, (1,)) == {}
+
+
+async def test_a_letter_that_is_done_is_known_to_every_instance(store, other):
+    taken = await store.take(letter_at(1))
+    assert await other.known_mail("inbox", 7, (1,)) == {}
+    await store.finish(taken, ())
+    assert await other.known_mail("inbox", 7, (1,)) == {1: None}
+
+
+async def test_a_second_copy_of_a_settled_letter_is_owed_its_settlement_too(store):
+    taken = await store.take(letter_at(1))
+    await store.finish(taken, ())
+    await store.settled(taken)
+    await store.take(letter_at(1))
+    assert await store.unsettled(("inbox",)) == ()
+    again = await store.take(letter_at(2))
+    assert again.id == taken.id
+    assert [owed.delivery.id for owed in await store.unsettled(("inbox",))] == [taken.id]
+    assert await store.places("inbox", 7, taken.id) == (1, 2)
+    assert await store.places("inbox", 8, taken.id) == ()
+
+
+async def test_a_place_may_come_to_hold_another_letter(store):
+    first = await store.take(letter_at(1))
+    second = await store.take(letter_at(1, "k2"))
+    assert await store.places("inbox", 7, first.id) == ()
+    assert await store.places("inbox", 7, second.id) == (1,)
+
+
+# Attempts.
 
 
 async def test_an_attempt_that_never_came_back_is_counted_apart(store):

@@ -164,7 +164,7 @@ async def test_a_vin_that_the_reader_judged_junk_is_remembered_and_not_stored(lo
     ]
     assert counts(await lot.load(*rows, identities=junk)) == {"added": 2}
     assert [row["vin"] for row in await lot.vehicles()] == [None, None]
-    assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
+    assert (await lot.store.known(lot.number, lot.feed.name)).junk_vins == {vin(7)}
     assert counts(await lot.load(*rows, identities=junk)) == {"unchanged": 2}
 
 
@@ -198,7 +198,7 @@ async def test_a_dummy_vin_whose_rows_are_all_rejected_is_remembered(lot):
         car(1),
         rejected=[repeated(2, 7), repeated(3, 7)],
     )
-    assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
+    assert (await lot.store.known(lot.number, lot.feed.name)).junk_vins == {vin(7)}
 
 
 async def test_a_dummy_vin_whose_rows_the_store_rejects_is_remembered(lot):
@@ -206,7 +206,7 @@ async def test_a_dummy_vin_whose_rows_the_store_rejects_is_remembered(lot):
     identity = Identity(0, 2, None, "A", None, "Rio", 2024)
     report = await lot.load(row, car(1), identities=[identity])
     assert counts(report) == {"added": 1, "rejected": 1}
-    assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
+    assert (await lot.store.known(lot.number, lot.feed.name)).junk_vins == {vin(7)}
 
 
 async def test_a_dummy_vin_whose_rows_were_all_replaced_is_remembered(lot):
@@ -221,12 +221,12 @@ async def test_a_dummy_vin_whose_rows_were_all_replaced_is_remembered(lot):
             Identity(0, 5, vin(2), "S2", "Kia", "Rio", 2024),
         ],
     )
-    assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
+    assert (await lot.store.known(lot.number, lot.feed.name)).junk_vins == {vin(7)}
 
 
 async def test_a_vin_that_the_stream_itself_rejects_is_no_dummy(lot):
     await lot.load(car(1), Rejected("too_few_cells", vin=vin(8)), car(7), rejected=[repeated(4, 7)])
-    assert (await lot.store.known(lot.number)).junk_vins == {vin(7)}
+    assert (await lot.store.known(lot.number, lot.feed.name)).junk_vins == {vin(7)}
 
 
 async def test_what_the_reader_rejected_is_reported_with_line_and_value(lot):

@@ -239,6 +239,12 @@ def test_the_queue_and_the_parsers_are_told(metrics: Metrics):
     assert value(metrics, "ingestd_worker_restarts_total") == 1
 
 
+def test_replies_are_told_by_what_became_of_them(metrics: Metrics):
+    metrics.replied("given_up")
+    assert value(metrics, "ingestd_replies_total", outcome="given_up") == 1
+    assert value(metrics, "ingestd_replies_total", outcome="sent") == 0
+
+
 def test_two_of_them_do_not_meet(metrics: Metrics):
     metrics.settled(settlement(report()))
     assert rows(Metrics(config(), "0.1.0"), "sample")["added"] == 0
@@ -309,7 +315,7 @@ def test_promtool_finds_nothing_to_complain_about(metrics: Metrics):
 def test_the_expressions_in_the_page_of_docs_are_valid(tmp_path: Path):
     table = document().partition("## Expressions")[2]
     expressions = re.findall(r"^\|[^|]*\| `([^`]*)`", table, re.MULTILINE)[0:]
-    assert len(expressions) == 7
+    assert len(expressions) == 8
     rules = "".join(f"  - record: a:{n}\n    expr: {e!r}\n" for n, e in enumerate(expressions))
     file = tmp_path / "rules.yml"
     file.write_text(f"groups:\n- name: docs\n  rules:\n{rules}")
@@ -317,3 +323,41 @@ def test_the_expressions_in_the_page_of_docs_are_valid(tmp_path: Path):
     assert done.returncode == 0, done.stdout + done.stderr
     named = set(re.findall(r"ingestd_\w+", table))
     assert named <= {declared.name for declared in CATALOGUE}
+
+
+BOX = """
+[[mailbox]]
+name = "inbox"
+host = "imap.example.com"
+user = "u"
+password = "p"
+trusted_authserv_ids = ["mx"]
+[[feed]]
+name = "mailed"
+dealership = 1
+mode = "full"
+sender_proof = "none"
+"""
+
+
+def test_a_mailboxs_signs_of_life_are_asked_for_at_each_scrape():
+    metrics = Metrics(config(CONFIG + BOX), "0.1.0")
+    pulse = [True, 100.5, 99.0]
+    metrics.mailbox_from("inbox", lambda: (bool(pulse[0]), pulse[1], pulse[2]))
+    names = ("connected", "last_activity_timestamp_seconds", "last_success_timestamp_seconds")
+
+    def told() -> list[float | None]:
+        return [value(metrics, f"ingestd_mailbox_{name}", mailbox="inbox") for name in names]
+
+    assert told() == [1, 100.5, 99]
+    pulse[0] = False
+    assert told() == [0, 100.5, 99]
+    assert value(metrics, "ingestd_source_up", source="inbox") == 0
+
+
+def test_the_series_of_a_mailbox_go_with_it():
+    metrics = Metrics(config(CONFIG + BOX), "0.1.0")
+    metrics.mailbox_from("inbox", lambda: (True, 1.0, 1.0))
+    metrics.configure(config())
+
+    assert 'mailbox="inbox"' not in page(metrics)

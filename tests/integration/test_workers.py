@@ -71,7 +71,7 @@ async def read(place: Place) -> tuple[bytes, Finished]:
 async def test_a_delivery_is_opened_and_read(tmp_path):
     place = Place(tmp_path, lot(3))
     async with place.workers as workers:
-        (file,) = await workers.open(place.arrival)
+        (file,) = (await workers.open(place.arrival)).files
         blocks, finished = await read(place)
 
     assert (file.feed, file.reason) == ("lot", None)
@@ -157,7 +157,7 @@ async def test_a_bug_refuses_the_delivery_and_tells_no_value(tmp_path):
         with pytest.raises(Refused) as caught:
             await workers.open(place.arrival)
         place.file.write_bytes(lot(3))
-        assert (await workers.open(place.arrival))[0].feed == "lot"
+        assert (await workers.open(place.arrival)).files[0].feed == "lot"
 
     assert caught.value.reason == "internal_error"
     assert "FileNotFoundError at" in str(caught.value)

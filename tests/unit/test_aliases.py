@@ -20,7 +20,8 @@ def test_a_name_that_several_fields_share_is_decided_by_values():
             owners.setdefault(name, []).append(field)
     shared = {name for name, fields in owners.items() if len(fields) > 1}
     assert shared == {
-        *("type", "status", "inventorystatus", "vehiclestatus", "stockstatus", "vehicletype")
+        *("type", "status", "inventorystatus", "vehiclestatus", "stockstatus", "vehicletype"),
+        *("style", "title"),
     }
 
 
@@ -34,7 +35,12 @@ def test_weak_identifiers_are_left_to_the_configuration():
 
 
 def test_numbered_image_columns_are_known_by_their_form():
-    for name in ("image0url", "photo1", "image12uri", "img3", "imageurl2"):
+    for name in ("image0url", "photo1", "image12uri", "img3", "imageurl2", "photourl01"):
         assert aliases.NUMBERED_IMAGE.match(name)
-    for name in ("photocount", "image", "photo1234", "imagetype"):
+    for name in ("photocount", "image", "photo1234", "imagetype", "image360"):
         assert not aliases.NUMBERED_IMAGE.match(name)
+
+
+def test_what_a_header_line_is_known_by_is_in_normal_form():
+    every = (*aliases.KNOWN, *aliases.COMBINED, *aliases.WEAK_IDENTIFIERS, *aliases.LIKELY_PRICES)
+    assert all(name == normalise(name) for name in every)

@@ -3,6 +3,7 @@ import io
 import struct
 import tarfile
 import time
+import tracemalloc
 import zipfile
 import zlib
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from ingestd.config import Limits
 from ingestd.mail.archive import kind_of, members
 from ingestd.mail.parts import Blocked, Member
+from tests.unit import bombs
 
 CAPS = Limits()
 TABLE = b"VIN\tYear\nA\t2020\n"
@@ -260,19 +262,49 @@ def test_a_truncated_gzip_is_refused(keep):
     assert refusals(found) == [("lot", "unreadable_archive")]
 
 
-def test_a_gzip_bomb_is_stopped_while_it_inflates():
+def test_gzip_members_in_a_row_are_read_up_to_a_number():
+    data = gzip.compress(b"", 9) * 100_000
     begin = time.process_time()
-    found = opened(gzip.compress(bytes(200 << 20), 9), "gzip", "lot.gz")
-    assert refusals(found) == [("lot", "archive_member_too_large")]
+    assert contents(opened(data, "gzip", "a")) == [("a", b"")]
+    assert refusals(opened(data * 2, "gzip", "a")) == [("a", "unreadable_archive")]
     assert time.process_time() - begin < 3
 
 
-def test_many_tiny_gzip_members_take_no_long_time():
-    data = gzip.compress(b"", 9) * 100_000
+# Bombs
+
+
+@pytest.mark.parametrize("name", bombs.ALL)
+def test_a_bomb_is_refused_in_no_time_and_little_memory(name):
+    make, reason = bombs.ALL[name]
+    data = make()
+    kind = kind_of(data, "")
     begin = time.process_time()
-    assert contents(members_of := opened(data, "gzip", "a")) == [("a", b"")]
-    assert len(members_of) == 1
-    assert time.process_time() - begin < 5
+    found = members(chunked(data, 1 << 18), kind, "lot.zip", CAPS)
+    assert time.process_time() - begin < 1
+    assert [each.reason for each in found if isinstance(each, Blocked)] == [reason]
+    tracemalloc.start()
+    members(chunked(data, 1 << 18), kind, "lot.zip", CAPS)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(data) * 9 // 8 + (4 << 20)
+
+
+def test_a_zip_is_held_in_memory_once():
+    data = zipped(("lot.tsv", bytes(range(256)) * (32 << 10)), method=zipfile.ZIP_STORED)
+    content = chunked(data, 1 << 18)
+    tracemalloc.start()
+    (member,) = members(content, "zip", "lot.zip", CAPS)
+    assert isinstance(member, Member)
+    assert sum(map(len, member.content())) == 8 << 20
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 11 << 20
+
+
+def test_a_member_may_be_thin_where_it_begins():
+    noise = b"".join(zlib.crc32(b"%d" % n).to_bytes(4, "big") for n in range(20_000))
+    data = zipped(("lot.tsv", bytes(5 << 20) + noise))
+    assert contents(opened(data)) == [("lot.tsv", bytes(5 << 20) + noise)]
 
 
 @given(

@@ -12,12 +12,12 @@ def target(*columns, **options):
     return Target("test", columns, **options)
 
 
-def plan(fields, to=None, *, columns=(), **options):
+def plan(fields, to=None, *, columns=(), engine=None, combined=(), **options):
     """Give the plan for fields = {field: indexes}; ``columns`` are (parts, units, unit)."""
     parts, units, unit = columns or ((), {}, None)
     width = 1 + max([0, *(index for indexes in fields.values() for index in indexes)])
     headers = tuple(f"h{index}" for index in range(width + 2))
-    found = Columns(headers, fields, (), parts, units, unit)
+    found = Columns(headers, fields, (), parts, units, unit, engine, frozenset(combined))
     feed = Feed(name="x", dealership=1, mode="full", **options)
     return Plan(found, feed, to or own_target(), 2026)
 
@@ -79,12 +79,12 @@ def test_make_of_a_table_that_does_not_require_it_stays_silently():
     [
         ("mileage", "12,3x5", "unreadable_number"),
         ("price", "$281", "implausible_price"),
-        ("year", "24", "unreadable_year"),
+        ("year", "2024/25", "unreadable_year"),
         ("status", "Needs Work", "unknown_status"),
         ("url", "javascript:x", "bad_url"),
         ("stock_number", "STEPS", "junk_stock_number"),
-        ("mileage", "9999999999", "does_not_fit"),
-        ("price", "99999999999", "does_not_fit"),
+        ("mileage", "9876543210", "does_not_fit"),
+        ("price", "98765432109", "does_not_fit"),
         ("features", "[{", "unreadable_list"),
     ],
 )
@@ -94,7 +94,7 @@ def test_what_cannot_be_read_or_does_not_fit_leaves_the_stored_value(field, cell
 
 def test_another_currency_is_taken_with_a_warning():
     assert take("price", "48900 CAD") == ("48900.00", ["currency"])
-    assert take("price", "99999999999 CAD") == (None, ["does_not_fit"])
+    assert take("price", "98765432109 CAD") == (None, ["does_not_fit"])
 
 
 def test_the_least_plausible_price_is_the_feeds():
@@ -199,6 +199,69 @@ def test_a_bad_single_image_is_left_out_and_told():
     )
     assert images(("", "", "x.jpg")) == (None, ["bad_url"])
     assert images(("", "", "")) == (NULL, [])
+
+
+def test_the_first_cell_is_read_the_quick_way_where_it_is_of_the_common_form():
+    made = takers(plan({"price": (0,), "trim": (0,)}))
+    assert made["price"].quick is not None
+    assert made["price"](("$25,999",)) == "25999.00"
+    assert made["trim"].memo == {}
+    assert made["trim"](("SEL",)) == "SEL"
+    assert made["trim"].memo == {"SEL": "SEL"}
+    cents = target(Column("price", "price", "integer"), money="cents")
+    assert takers(plan({"price": (0,)}, cents))["price"].quick is None
+    array = target(Column("images", "images", "text[]"))
+    assert take("images", IMG + "1", array) == (f'{{"{IMG}1"}}', [])
+    short = target(Column("url", "url", "text", max_length=5))
+    assert take("url", IMG + "1", short) == (None, ["does_not_fit"])
+
+
+def test_an_engine_is_made_of_its_parts_where_no_cell_describes_it():
+    made = takers(plan({"engine": (0, 1, 2)}, engine=(1, -1, 2)))["engine"]
+    assert made(("2.5L I4 Turbo", "2.5", "4")) == "2.5L I4 Turbo"
+    assert made(("", "2.5", "4")) == "2.5L 4-Cylinder"
+    assert made(("", "", "0")) == NULL
+    short = target(Column("engine", "engine", "text", max_length=5))
+    made = takers(plan({"engine": (0, 1, 2)}, short, engine=(1, -1, 2)))["engine"]
+    assert made(("", "2.5", "4")) is None
+
+
+def test_year_make_model_and_trim_are_read_from_one_cell():
+    fields = ("year", "make", "model", "trim")
+    made = plan(dict.fromkeys(fields, (0,)), combined=fields)
+    found = takers(made)
+    assert [found[name](("2019 Honda Accord EX-L",)) for name in fields] == [
+        *("2019", "Honda", "Accord", "EX-L")
+    ]
+    assert [found[name](("Call us",)) for name in fields] == [None] * 4
+    assert [reason for _, reason, _ in made.notes.found] == ["unreadable_text"] * 4
+
+
+@pytest.mark.parametrize("field", ["trim", "description"])
+def test_text_that_was_garbled_before_it_came_is_stored_and_counted(field):
+    assert take(field, "GLB 35 AMG\u00c2\u00ae") == ("GLB 35 AMG\u00c2\u00ae", ["mojibake"])
+    assert take(field, "AMG\u00ae") == ("AMG\u00ae", [])
+
+
+@pytest.mark.parametrize(
+    ("field", "cell", "text"),
+    [
+        ("fuel_type", "G", "Gasoline"),
+        ("transmission", "A", "Automatic"),
+        ("drivetrain", "F", "FWD"),
+        ("condition", "N", "New"),
+        ("exterior_color", "Black - 123", "Black - 123"),
+    ],
+)
+def test_each_field_reads_its_own_words(field, cell, text):
+    assert take(field, cell) == (text, [])
+
+
+def test_a_colours_number_gives_way_to_the_generic_colour():
+    made = plan({"exterior_color": (0, 1)})
+    assert takers(made)["exterior_color"](("040", "White")) == "White"
+    assert takers(made)["exterior_color"](("040", "")) is None
+    assert made.notes.found == [(0, "unreadable_text", "040")]
 
 
 def test_a_column_that_repeats_is_remembered_only_so_far():

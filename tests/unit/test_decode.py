@@ -66,8 +66,37 @@ def test_utf16_without_mark_is_seen_by_its_nuls(codec):
     assert decoded(data) == HEADER + "Coupé\t€\n"
 
 
-def test_a_broken_byte_after_a_utf8_mark_becomes_a_replacement_character():
-    assert decoded(codecs.BOM_UTF8 + b"VIN\xff\n") == "VIN\ufffd\n"
+def test_a_broken_byte_after_a_utf8_mark_is_read_as_windows_1252():
+    assert decoded(codecs.BOM_UTF8 + b"VIN\xe9\x81\n") == "VIN\xe9\ufffd\n"
+
+
+GOOD = (HEADER + "x\tCoup\xe9 \u201cbig\u201d\t5 \u20ac\n").encode()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_stray_bytes_do_not_turn_a_utf8_file_into_windows_1252(size):
+    data = GOOD + b"y\tCoup\xe9 5\x94\t1\n" + GOOD
+    encoding = detect(chunked(data, size))
+    assert isinstance(encoding, Encoding)
+    assert (encoding.name, encoding.strays, encoding.stray_line) == ("utf-8", 2, 3)
+    assert "2 bytes" in encoding.why
+    assert decoded(data, size) == GOOD.decode() + "y\tCoup\xe9 5\u201d\t1\n" + GOOD.decode()
+
+
+def test_a_character_cut_by_the_end_of_a_line_is_a_stray():
+    assert decoded(GOOD + b"5 \xe2\x82\n") == GOOD.decode() + "5 \xe2\u201a\n"
+
+
+def test_a_file_with_few_utf8_characters_among_others_is_windows_1252():
+    data = b"VIN\tCoup\xe9\n" * 5 + "Coup\xe9\n".encode()
+    encoding = detect(chunked(data))
+    assert isinstance(encoding, Encoding)
+    assert (encoding.name, encoding.strays) == ("cp1252", 0)
+
+
+def test_lines_of_two_systems_are_read_each_in_its_own_encoding():
+    data = b"VIN\tCoup\xe9\n" * 4 + "Coup\xe9\n".encode()
+    assert decoded(data) == "VIN\tCoup\xe9\n" * 4 + "Coup\xe9\n"
 
 
 def test_bytes_that_are_not_utf8_are_windows_1252():
@@ -98,6 +127,7 @@ def test_a_utf8_file_cut_inside_a_character_is_still_utf8():
     encoding = detect(chunked(data))
     assert isinstance(encoding, Encoding)
     assert "cut off" in encoding.why
+    assert encoding.cut
     assert decoded(data) == HEADER + "Coupé\t5 "
 
 

@@ -19,7 +19,11 @@ name whose cell is usable wins, row by row. A feed adds its own names, which com
 vehicle (`ingest.vehicle_extras`).
 
 Some headers mean different things in different files and are judged by their values: `Type`
-(body style, or new/used), `Condition`, `Status`, `Photos` (addresses, or a count), `Series`.
+(body style, or new/used), `Condition`, `Status`, `Title`, `Photos` (addresses, or a count),
+`Series`, `Style`. Columns with one picture each (`image[0].url`, `Photo Url 1`) are all taken, in
+the order of their numbers. An engine that no column describes is made of displacement, block and
+cylinders; year, make, model and trim are read from one cell (`Vehicle`, `Title`) only where a file
+has no column for the make and the cells begin with a year and a make.
 `Price` falls back to `MSRP` only where a file has no other price column; list and retail prices,
 cost, invoice and book values are never taken for the price unless they are configured.
 

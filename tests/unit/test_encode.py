@@ -104,6 +104,35 @@ def test_extras_hold_the_cells_of_unmapped_columns_under_their_headers():
     assert head(encoder(("VIN",)).row(2, (VIN,)))["extras"] is None
 
 
+def test_what_a_composed_engine_is_made_of_is_kept_as_extras():
+    headers = ("VIN", "Cylinders", "Engine Displacement", "Lot")
+    got = encoder(headers).row(2, (VIN, "4", "2.5", "A"))
+    assert stored(own_target(), got.text)["engine"] == "2.5L 4-Cylinder"
+    extras = {"Cylinders": "4", "Engine Displacement": "2.5", "Lot": "A"}
+    assert json.loads(head(got)["extras"] or "") == extras
+
+
+def said(encoded):
+    return head(encoded)["column_name"], head(encoded)["value"]
+
+
+def test_a_make_model_or_year_that_cannot_be_read_is_told_for_the_case_that_the_row_is_rejected():
+    assert said(encoder().row(2, row(Year="20x4\t"))) == ("year", "20x4")
+    assert said(encoder().row(2, row(Model="[PREMIUM]", Year="x"))) == ("model", "[PREMIUM]")
+    assert said(encoder().row(2, row(Make="", Price="x"))) == (None, None)
+    assert said(encoder().row(2, row(Year=""))) == (None, None)
+    assert said(encoder().row(2, row())) == (None, None)
+    got = encoder().row(2, row(Year="20x4"))
+    assert rejection(got.text) is None
+    assert [warning.reason for warning in got.warnings] == ["unreadable_year"]
+
+
+def test_what_is_said_of_one_row_is_not_said_of_the_next():
+    made = encoder()
+    assert made.row(2, row(Price="x")).warnings
+    assert made.row(3, row()).warnings == ()
+
+
 def test_a_row_without_identifier_is_rejected():
     got = encoder().row(7, row(VIN="TBD", Stock=""))
     finding = Finding(7, "VIN", "no_identifier", "TBD")

@@ -134,11 +134,18 @@ def test_a_blank_address_is_blank():
             ("All-Season Tires, 18 in", "Sunroof", "Heated Seats"),
         ),
         ("Exterior@Sunroof", ("Sunroof",)),
-        ("['Bluetooth','Driver\\'s seat']", ("Bluetooth", "Driver\\'s seat")),
+        ("['Bluetooth','Driver\\'s seat']", ("Bluetooth", "Driver's seat")),
         ('["Bluetooth", "Sunroof"]', ("Bluetooth", "Sunroof")),
         ("a,A,a", ("a", "A")),
         ("Bluetooth<br>,&quot;B&quot;", ("Bluetooth", '"B"')),
         ("Third row", ("Third row",)),
+        ("Tows 7,000 lbs,Sunroof,100 Watt", ("Tows 7,000 lbs", "Sunroof", "100 Watt")),
+        (
+            "Bluetooth; &quot;B&quot; sound; Seats, heated",
+            ("Bluetooth", '"B" sound', "Seats, heated"),
+        ),
+        ("\u2022 Bluetooth\n\u2022 Seats, heated\n", ("Bluetooth", "Seats, heated")),
+        ("<ul><li>Bluetooth</li><li>Sunroof</li></ul>", ("Bluetooth", "Sunroof")),
     ],
 )
 def test_features_are_read_from_every_kind_of_list(cell, items):

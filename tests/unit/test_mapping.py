@@ -145,6 +145,21 @@ def test_type_is_the_body_where_its_values_are_bodies():
     assert mapped(["Type"]) == {"body_style": ["Type"]}
 
 
+def test_type_beside_a_body_column_is_a_second_body_only_where_it_names_bodies():
+    assert mapped(["Type", "Body"], ("Car", "Sedan")) == {"body_style": ["Body"]}
+    assert mapped(["Type", "Body"], ("SUV", "SUV")) == {"body_style": ["Body", "Type"]}
+
+
+def test_style_is_the_body_where_it_names_bodies_and_else_the_trim():
+    assert mapped(["Style"], ("SUV",)) == {"body_style": ["Style"]}
+    assert mapped(["Style"], ("LX",)) == {"trim": ["Style"]}
+
+
+def test_title_is_the_condition_where_it_says_new_or_used():
+    assert mapped(["Title"], ("New",)) == {"condition": ["Title"]}
+    assert mapped(["Title"], ("2024 Zeta Eagle",)) == {"description": ["Title"]}
+
+
 def test_four_of_five_values_decide():
     rows = [("New",)] * 4
     assert mapped(["Type"], *rows, ("SUV",)) == {"condition": ["Type"]}
@@ -162,6 +177,43 @@ def test_status_words_make_a_status():
 def test_photos_that_are_a_count_are_no_images():
     assert mapped(["Photos"], ("12",), ("30",)) == {}
     assert mapped(["Photos"], ("",), ("https://img.lot.example/1",)) == {"images": ["Photos"]}
+
+
+@pytest.mark.parametrize("header", ["Images", "Key Photo", "Photo", "Photo Url List"])
+def test_columns_of_images_that_hold_none_are_no_images(header):
+    assert mapped([header], ("Yes",), ("no",), ("4",)) == {}
+    assert mapped([header], ("Yes",), ("x.jpg",)) == {"images": [header]}
+
+
+def test_a_column_for_one_address_is_the_first_of_several():
+    columns = map_columns(["Photo Url 2", "Image URL", "Photo Url 1", "Photos"], [], None, TARGET)
+    assert columns.shown()["images"] == ("Photos", "Image URL", "Photo Url 1", "Photo Url 2")
+    assert columns.parts == (1, 2, 0)
+    assert map_columns(["Image URL"], [], None, TARGET).parts == ()
+
+
+def test_an_engine_may_be_made_of_its_parts_which_stay_extras():
+    headers = ["Engine", "Engine Displacement", "Engine Cylinder Ct", "VIN"]
+    columns = map_columns(headers, [], None, TARGET)
+    assert columns.shown()["engine"] == tuple(headers[:3])
+    assert columns.engine == (1, -1, 2)
+    assert columns.also == (1, 2)
+    only_block = map_columns(["Engine_Block_Type"], [], None, TARGET)
+    assert (only_block.engine, only_block.leftover()) == (None, ("Engine_Block_Type",))
+    own = feed(columns={"engine": ("Motor",)})
+    assert map_columns(["Motor", "Cylinders"], [], own, TARGET).leftover() == ("Cylinders",)
+    other = feed(columns={"trim": ("Cylinders",)})
+    assert map_columns(["Cylinders"], [], other, TARGET).engine is None
+
+
+def test_year_make_and_model_in_one_cell_are_read_where_there_is_no_make():
+    got = mapped(["Vehicle"], ("2019 Honda Accord EX-L",), ("New 2024 Kia Rio",))
+    assert got == {field: ["Vehicle"] for field in ("make", "model", "year", "trim")}
+    got = mapped(["Title", "Year"], ("2019 Honda Accord EX-L", "2019"))
+    assert (got["year"], got["make"]) == (["Year"], ["Title"])
+    assert mapped(["Vehicle", "Make"], ("2019 Honda Accord EX-L", "Honda")) == {"make": ["Make"]}
+    assert mapped(["Vehicle"], ("Accord EX-L",)) == {}
+    assert mapped(["Vehicle"]) == {}
 
 
 def test_series_is_the_trim_only_where_no_other_column_is():
@@ -266,6 +318,18 @@ def test_the_unit_of_the_mileage_is_found_in_its_header_or_beside_it():
 def test_a_header_near_to_a_known_one_is_suggested():
     columns = map_columns(["VIN", "Interior Colr", "Zq", "Photo Count", "x" * 70], [], None, TARGET)
     assert suggest(columns, TARGET) == (("Interior Colr", "interior_color"),)
+
+
+def test_a_list_price_is_suggested_where_there_is_no_other_price():
+    alone = map_columns(["VIN", "List Price"], [], None, TARGET)
+    assert suggest(alone, TARGET) == (("List Price", "price"),)
+    beside = map_columns(["VIN", "List Price", "Price"], [], None, TARGET)
+    assert suggest(beside, TARGET) == ()
+
+
+def test_a_key_of_a_database_is_named_as_what_may_be_the_stock_number():
+    message = no_identifier(map_columns(["id", "Make"], [], None, TARGET), None)
+    assert 'stock_number = ["id"], where it is the number on the windscreen' in message
 
 
 def test_a_blank_header_is_unmapped():

@@ -92,6 +92,15 @@ def test_a_monthly_payment_is_no_price():
     assert numbers.money("$281", 0) == 281_00
 
 
+@pytest.mark.parametrize("cell", ["999999", "$9,999,999.00", "1234567", "123456789"])
+def test_a_filled_in_price_is_no_price(cell):
+    assert numbers.money(cell, LEAST) is IMPLAUSIBLE
+
+
+def test_a_masked_price_is_blank():
+    assert numbers.money("***", LEAST) is BLANK
+
+
 @pytest.mark.parametrize("cell", ["48900.00 CAD", "C$48900", "\u20ac48,900", "48900 EUR"])
 def test_another_currency_is_noted_and_the_number_stays(cell):
     assert numbers.money(cell, LEAST) == Noted(48900_00, "currency")
@@ -111,7 +120,9 @@ def test_another_currency_is_noted_and_the_number_stays(cell):
         ("100 km", 62),
         ("222,885 km", 138494),
         ("2,023,535", 2023535),
-        ("9999999999", 9999999999),
+        ("9876543210", 9876543210),
+        ("123,456.7", 123457),
+        ("100000", 100000),
     ],
 )
 def test_mileage_is_read_in_miles(cell, miles):
@@ -133,9 +144,17 @@ def test_a_unit_without_a_number_is_blank(cell):
 
 @pytest.mark.parametrize(
     "cell",
-    ["12,3x5", "Contact Us", "5000 DEMO", "-5", "Mileage: High to Low", "12K", "\u0661", "9" * 99],
+    [
+        *("12,3x5", "Contact Us", "5000 DEMO", "-5", "Mileage: High to Low", "12K", "\u0661"),
+        *("9" * 99, "12.345", "12.345 km"),
+    ],
 )
 def test_a_garbled_mileage_is_unreadable(cell):
+    assert numbers.mileage(cell, None, "miles") is UNREADABLE
+
+
+@pytest.mark.parametrize("cell", ["999999", "9,999,999", "99999999 mi", "1234567"])
+def test_a_filled_in_mileage_is_unreadable(cell):
     assert numbers.mileage(cell, None, "miles") is UNREADABLE
 
 
@@ -148,17 +167,38 @@ def test_a_unit_is_known_by_its_first_letters():
 
 @pytest.mark.parametrize(
     ("cell", "year"),
-    [("2024", 2024), (" 1973 ", 1973), ("2,022", 2022), ("2022.0", 2022), ("1900", 1900)],
+    [
+        *(("2024", 2024), (" 1973 ", 1973), ("2,022", 2022), ("2022.0", 2022), ("1900", 1900)),
+        *(("MY2024", 2024), ("2024 MY", 2024), ("2024-01-01", 2024), ("01/31/2024", 2024)),
+        ("2024-01-01 00:00:00", 2024),
+    ],
 )
 def test_a_year_has_four_digits(cell, year):
     assert numbers.year(cell, 2028) == year
 
 
 @pytest.mark.parametrize(
-    "cell", ["-9", "24", "1899", "2029", "MMXX", "20244", "\u0662\u0660\u0662\u0664", "2024.5"]
+    "cell",
+    [
+        *("-9", "9", "1899", "2029", "MMXX", "20244", "\u0662\u0660\u0662\u0664", "2024.5"),
+        *("2024-2025", "2024/25", "1899-01-01", "\u0662\u0664"),
+    ],
 )
 def test_a_year_out_of_range_or_form_is_unreadable(cell):
     assert numbers.year(cell, 2028) is UNREADABLE_YEAR
+
+
+@pytest.mark.parametrize(
+    ("cell", "year"),
+    [("24", 2024), ("'19", 2019), ("\u201905", 2005), ("28", 2028), ("29", 1929), ("99", 1999)],
+)
+def test_two_digits_are_the_latest_such_year(cell, year):
+    assert numbers.year(cell, 2028) == year
+
+
+@pytest.mark.parametrize("cell", ["0", "0000", " 0.0", "00"])
+def test_a_year_zero_is_blank(cell):
+    assert numbers.year(cell, 2028) is BLANK
 
 
 def test_a_blank_year_is_blank():

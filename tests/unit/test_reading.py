@@ -336,7 +336,7 @@ def arrival(name, *, hint=None):
 def test_each_file_of_a_delivery_gets_its_feed_or_a_reason():
     feeds = (Feed(name="new", dealership=1, mode="full", file=("new*",)),)
     content = blocks(zipped(new=HEAD, used=HEAD))
-    new, used = reading.open_delivery(arrival("lot.zip"), content, feeds, LIMITS)
+    new, used = reading.open_delivery(arrival("lot.zip"), content, feeds, LIMITS).files
     assert (new.index, new.name, new.size, new.feed, new.reason) == (
         0,
         "new.tsv",
@@ -348,25 +348,27 @@ def test_each_file_of_a_delivery_gets_its_feed_or_a_reason():
 
 
 def test_a_file_that_is_no_table_gets_its_feed_all_the_same():
-    (file,) = reading.open_delivery(arrival("lot.tsv", hint="lot"), blocks(b""), (FEED,), LIMITS)
+    (file,) = reading.open_delivery(
+        arrival("lot.tsv", hint="lot"), blocks(b""), (FEED,), LIMITS
+    ).files
     assert (file.feed, file.size) == ("lot", 0)
 
 
 def test_a_gzip_is_opened():
     packed = blocks(gzip.compress(HEAD.encode()))
-    (file,) = reading.open_delivery(arrival("lot.tsv.gz"), packed, (FEED,), LIMITS)
+    (file,) = reading.open_delivery(arrival("lot.tsv.gz"), packed, (FEED,), LIMITS).files
     assert (file.name, file.feed) == ("lot.tsv", "lot")
 
 
 def test_a_damaged_archive_has_a_reason():
     content = blocks(b"PK\x03\x04 no archive")
-    (file,) = reading.open_delivery(arrival("lot.zip"), content, (FEED,), LIMITS)
+    (file,) = reading.open_delivery(arrival("lot.zip"), content, (FEED,), LIMITS).files
     assert (file.feed, file.reason) == ("lot", "unreadable_archive")
 
 
 def test_a_delivery_without_any_file_is_one_refused_file():
     empty = zipped()
-    (file,) = reading.open_delivery(arrival("lot.zip"), blocks(empty), (FEED,), LIMITS)
+    (file,) = reading.open_delivery(arrival("lot.zip"), blocks(empty), (FEED,), LIMITS).files
     assert (file.index, file.name, file.feed, file.reason) == (0, "lot.zip", "lot", "no_table")
 
 
@@ -383,13 +385,13 @@ MAIL = (
 
 def test_the_attachments_of_a_dropped_message_are_opened_archives_too():
     body = MAIL + base64.encodebytes(zipped(used=HEAD)) + b"\r\n--x--\r\n"
-    files = reading.open_delivery(arrival("mail.eml"), blocks(body), (FEED,), LIMITS)
+    files = reading.open_delivery(arrival("mail.eml"), blocks(body), (FEED,), LIMITS).files
     assert [file.name for file in files] == ["lot.tsv", "used.tsv"]
 
 
 def test_a_message_with_nothing_that_can_be_read_is_refused():
     body = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
-    (file,) = reading.open_delivery(arrival("mail.eml"), blocks(body), (FEED,), LIMITS)
+    (file,) = reading.open_delivery(arrival("mail.eml"), blocks(body), (FEED,), LIMITS).files
     assert (file.feed, bool(file.reason)) == ("lot", True)
 
 
@@ -400,7 +402,7 @@ def test_a_blocked_attachment_keeps_its_reason():
     )
     files = reading.open_delivery(
         arrival("mail.eml"), blocks(body + b"\r\n--x--\r\n"), (FEED,), LIMITS
-    )
+    ).files
     assert {file.reason for file in files} == {"not_a_table"}
 
 
@@ -492,6 +494,24 @@ def test_an_inspection_shows_a_few_rows_and_a_hundred_rejections():
     assert len(got.sample) == reading.MOST_SAMPLES
     assert len(got.rejections) == reading.MOST_REJECTIONS
     assert got.rejected == 120
+
+
+def test_an_inspection_shows_how_full_columns_are_what_was_rejected_and_what_is_left():
+    rows = line(A, "S1", "Kia", "Rio", "2024", "$25,000", "hi") + line(
+        B, "", "Kia", "Rio", "2024", "", ""
+    )
+    (got,) = inspect(HEAD + rows + line("", "", "Kia", "Rio", "2024", "", "") + "Total: 2\n")
+    assert (got.filled["vin"], got.filled["price"]) == (2, 1)
+    assert got.samples["vin"] == (A, B)
+    assert got.reasons == {"no_identifier": 1, "footer": 1}
+    assert [left.header for left in got.leftover] == ["Notes"]
+    assert "valid UTF-8" in got.why
+
+
+def test_an_inspection_of_a_file_without_header_proposes_its_positions():
+    (got,) = inspect(f"{A},2024,Kia\n{B},2023,Kia\n", "lot.csv")
+    assert got.reason == "no_header"
+    assert parse(got.config, {}).feed[0].positions == ("vin", "year", "make")
 
 
 def test_an_inspection_shows_each_file_of_an_archive():

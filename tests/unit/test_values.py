@@ -23,6 +23,9 @@ NOTHING = [
     "\u2014",
     "NULL",
     "\\N",
+    "***",
+    "?",
+    "#DIV/0!",
 ]
 
 
@@ -35,7 +38,7 @@ def test_a_word_for_nothing_is_blank(cell):
     assert values.status(cell) is BLANK
 
 
-@pytest.mark.parametrize("cell", ["Other", "0", "x" * 100, "Nana"])
+@pytest.mark.parametrize("cell", ["Other", "0", "x" * 100, "Nana", "!", "+"])
 def test_a_word_that_means_something_is_not_blank(cell):
     assert not values.is_blank(cell)
 
@@ -56,6 +59,7 @@ def test_a_word_that_means_something_is_not_blank(cell):
         ('White<Disclaimer code="INVENTED" />', "White"),
         ("Ford<br/>Focus", "Ford Focus"),
         ("5&#x27;7&quot; Box", "5'7\" Box"),
+        ('="00123"', "00123"),
         ("AT&T Blue &amp; Grey", "AT&T Blue & Grey"),
         ("1 < 2 > 0", "1 < 2 > 0"),
         ("Blue&nbsp;", "Blue"),
@@ -77,6 +81,25 @@ def test_markup_with_nothing_in_it_is_blank():
 def test_free_text_keeps_tags_entities_and_line_ends():
     cell = " One owner<br />\r\nAT&amp;T\x00 ready\r\U0001f697 "
     assert values.free_text(cell) == "One owner<br />\nAT&amp;T ready\n\U0001f697"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "AMG\u00c2\u00ae",
+        "caf\u00c3\u00a9",
+        "it\u00e2\u20ac\u2122s",
+        "x\ufffd",
+        "\u00ef\u00bb\u00bfVIN",
+    ],
+)
+def test_text_that_was_decoded_wrongly_is_noticed(value):
+    assert values.garbled(value)
+
+
+@pytest.mark.parametrize("value", ["AMG\u00ae", "caf\u00e9", "\u00c2me", "S\u00c3O", "it's"])
+def test_other_letters_are_no_sign_of_it(value):
+    assert not values.garbled(value)
 
 
 def test_plain_shows_any_text_on_one_line():
@@ -122,6 +145,8 @@ def test_a_word_a_slogan_or_a_filler_is_a_junk_stock_number(cell):
         ("HOLD", "pending"),
         ("Deposit", "pending"),
         ("Sold", "sold"),
+        ("https://schema.org/InStock", "active"),
+        ("En Route", "active"),
     ],
 )
 def test_a_status_word_says_where_the_car_stands(cell, status):

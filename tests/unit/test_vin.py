@@ -33,10 +33,36 @@ def test_the_check_digit_is_that_of_the_published_examples():
         f"\ufeff{GOOD}\u200b",
         f"\u00a0{GOOD}",
         f"{GOOD[:8]}\u2013{GOOD[8:]}",
+        f'="{GOOD}"',
+        f"'{GOOD}",
+        f"*{GOOD}*",
+        f"VIN: {GOOD}",
+        f"Vin # {GOOD.lower()}",
+        f"V.I.N. No. {GOOD}".replace("No. ", "No.:"),
     ],
 )
 def test_case_spaces_dashes_and_invisible_characters_do_not_matter(cell):
     assert vin.judge(cell).vin == GOOD
+
+
+@pytest.mark.parametrize("cell", [f"LOT4-{GOOD}", f"{GOOD} (New)", f"Zeta {GOOD}/{GOOD}"])
+def test_of_a_longer_cell_the_one_word_that_proves_to_be_a_vin_is_taken(cell):
+    assert vin.judge(cell, 2024) == vin.Verdict(GOOD)
+
+
+def test_a_longer_cell_without_proof_or_with_two_is_no_vin():
+    wrong = GOOD[:8] + ("1" if GOOD[8] != "1" else "2") + GOOD[9:]
+    for cell in (
+        f"LOT4-{wrong}",
+        f"{GOOD} {make('KM8K2CAB0RU654321')}",
+        f"LOT {GOOD} " + "x " * 100,
+    ):
+        assert vin.judge(cell, 2024).vin is None
+
+
+@pytest.mark.parametrize("cell", ["1.99E+16", "1.23457E+16", "4.01E16"])
+def test_a_vin_that_a_spreadsheet_made_a_number_of_is_no_vin(cell):
+    assert vin.judge(cell, 1970) == vin.Verdict(None, vin.BAD)
 
 
 def test_a_wrong_check_digit_is_a_warning_and_the_vin_stays_the_key():

@@ -1,0 +1,82 @@
+"""WIRE  ``ingestd deliveries``: what came, from whom, and what became of it."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from ingestd.cli.codes import EX_NOINPUT
+from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
+from ingestd.cli.terminal import complain, console, print_json, print_report, print_table
+from ingestd.report import Report
+from ingestd.store.postgres import PostgresStore as Store
+
+deliveries = typer.Typer(no_args_is_help=True, help="What came, and what became of it.")
+
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", help="Only of this mailbox or folder.")
+]
+
+
+@deliveries.command(name="list")
+def list_(
+    config: ConfigOption = None,
+    *,
+    source: SourceOption = None,
+    limit: Limit = 20,
+    embedded: EmbeddedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the latest deliveries."""
+
+    async def work(store: Store) -> tuple[dict[str, Any], ...]:
+        return await store.deliveries(source=source, limit=limit)
+
+    found = with_store(read_config(config, embedded=embedded), work)
+    if as_json:
+        for delivery in found:
+            print_json(delivery)
+        return
+    print_table(
+        ("id", "first seen (UTC)", "source", "from", "subject or name", "outcome", "reason"),
+        (
+            (
+                d["id"],
+                d["first_seen"].replace("T", " ").rstrip("Z"),
+                d["source"],
+                d["sender"] or "",
+                d["subject"] or d["name"],
+                d["outcome"] or d["state"],
+                d["reason"] or "",
+            )
+            for d in found
+        ),
+    )
+
+
+@deliveries.command()
+def show(
+    number: Annotated[int, typer.Argument(metavar="ID")],
+    config: ConfigOption = None,
+    *,
+    embedded: EmbeddedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one delivery and what was made of each file in it."""
+
+    async def work(store: Store) -> tuple[tuple[dict[str, Any], ...], tuple[Report, ...]]:
+        return await store.deliveries(number), await store.imports_of(number)
+
+    found, reports = with_store(read_config(config, embedded=embedded), work)
+    if not found:
+        complain(f"there is no delivery {number}; `ingestd deliveries list` shows the latest")
+        raise typer.Exit(EX_NOINPUT)
+    if as_json:
+        print_json({**found[0], "imports": [report.as_json() for report in reports]})
+        return
+    for name, value in found[0].items():
+        if value is not None:
+            console().print(Text(f"{name}: {value}"))
+    for report in reports:
+        print_report(report)

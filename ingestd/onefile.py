@@ -1,0 +1,221 @@
+"""PURE  One file becomes lines of the stage, and its books are kept.
+
+A file that is refused as a whole sends nothing: that it is a plausible inventory, has an
+identifier and one usable row, is known before the first line.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ingestd.config import Feed, Limits
+from ingestd.feed import decode, drift, heading, identity, mapping, plausible, quoting, table
+from ingestd.feed.books import Books
+from ingestd.feed.cells import Plan
+from ingestd.feed.columns import Columns
+from ingestd.feed.encode import BITS, Encoded, Encoder, Place
+from ingestd.mail.parts import Blocked, Member
+from ingestd.model import Chunks, File, FileReading, Finding, Heading, ReadJob
+
+#: Rows, and characters of them, by which ambiguous headers and the whole file are judged.
+SAMPLE_ROWS = 500
+SAMPLE_SIZE = 1 << 21
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file in which a table was found."""
+
+    texts: quoting.Texts
+    encoding: decode.Encoding
+    layout: heading.Layout
+
+    def records(self, limits: Limits) -> Iterator[table.Record]:
+        """Give every record of the file, from the beginning."""
+        return table.records(self.texts, self.layout, limits.row_size, limits.columns)
+
+
+def find_table(content: Chunks, feed: Feed | None) -> Table | decode.Unreadable | heading.NoTable:
+    """Find encoding and table; headers that the feed configures are known ones too."""
+    encoding = decode.detect(content)
+    if isinstance(encoding, decode.Unreadable):
+        return encoding
+    own = feed.columns.values() if feed else ()
+    configured = {mapping.normalise(name) for names in own for name in names}
+    texts = partial(decode.text, content, encoding)
+
+    def known(header: str) -> bool:
+        return mapping.known(header) or mapping.normalise(header) in configured
+
+    layout = heading.detect(texts, known, _names(feed.positions if feed else ()))
+    return layout if isinstance(layout, heading.NoTable) else Table(texts, encoding, layout)
+
+
+def _names(positions: tuple[str, ...]) -> tuple[str, ...]:
+    """Give headers for fields by position; columns with one picture each are numbered."""
+    if positions.count("images") < 2:  # noqa: PLR2004  several
+        return positions
+    return tuple(
+        f"image {number}" if name == "images" else name for number, name in enumerate(positions, 1)
+    )
+
+
+def _by_position(feed: Feed) -> Feed:
+    """Give the feed with its positions as configured headers, which nothing else can claim."""
+    given = {name: (name,) for name in _names(feed.positions) if name in feed.positions and name}
+    return feed.model_copy(update={"columns": {**feed.columns, **given}}) if given else feed
+
+
+class FileReader:
+    """Reads one file and keeps its books."""
+
+    def __init__(self, file: File, job: ReadJob, feed: Feed, limits: Limits) -> None:
+        """Begin with nothing read."""
+        self.reading = FileReading(file.index, file.name)
+        self.columns: Columns | None = None
+        #: A guess at the columns of a file without header line.
+        self.positions: tuple[str, ...] = ()
+        self._file, self._job, self._feed, self._limits = file, job, _by_position(feed), limits
+        self.books = Books()
+        self._header_line = 1
+
+    def lines(self, member: Member | Blocked, rows: identity.Rows) -> Iterator[str]:
+        """Give the file's lines for the stage; none if the file as a whole is refused."""
+        if isinstance(member, Blocked):
+            return self._refuse(member.reason, member.message)
+        found = find_table(member.content, self._feed)
+        if not isinstance(found, Table):
+            if isinstance(found, heading.NoTable):
+                self.positions = found.positions
+            return self._refuse(found.reason, found.message)
+        self._header_line = found.layout.header_line or 1
+        sample = tuple(_sample(found.records(self._limits)))
+        columns = mapping.map_columns(found.layout.headers, sample, self._feed, self._job.target)
+        self.columns = columns
+        self._describe(found, columns)
+        refusal = self._fault(found, columns, sample)
+        return self._refuse(*refusal) if refusal else self._encoded(found, columns, rows)
+
+    def _refuse(self, reason: str, text: str) -> Iterator[str]:
+        self.reading = replace(self.reading, reason=reason, message=text)
+        return iter(())
+
+    def _describe(self, found: Table, columns: Columns) -> None:
+        heading = Heading(columns.headers, columns.shown())
+        self.reading = replace(
+            self.reading,
+            encoding=found.encoding.name,
+            delimiter=found.layout.delimiter,
+            quoting=found.layout.quoting,
+            mapping=heading.mapping,
+            unmapped=columns.leftover(),
+            headers=columns.headers,
+            fingerprint=drift.fingerprint(columns.headers),
+            why=f"{found.encoding.why}; {found.layout.why}",
+            drift=drift.since(self._job.known.before, heading),
+        )
+
+    def _fault(
+        self, found: Table, columns: Columns, sample: tuple[tuple[str, ...], ...]
+    ) -> tuple[str, str] | None:
+        """Say why the file as a whole is refused."""
+        if not columns.identified():
+            return "no_identifier_column", mapping.no_identifier(columns, self._feed)
+        feed = self._feed
+        ignored = {*feed.exclude, *(name for names in feed.columns.values() for name in names)}
+        implausible = plausible.judge(columns, sample, ignored, feed.min_price)
+        if implausible is not None:
+            return implausible.reason, implausible.message
+        why = self._unusable(found, columns)
+        return None if why is None else ("no_usable_row", why)
+
+    def _encoder(self, columns: Columns) -> Encoder:
+        job = self._job
+        plan = Plan(columns, self._feed, job.target, int(job.today[:4]))
+        return Encoder(plan, Place(self._file.index, job.dealership_id, job.known))
+
+    def _unusable(self, found: Table, columns: Columns) -> str | None:
+        """Say why no row can be used; the answer is nearly always in the first row."""
+        encode, count, first = _encode(self._encoder(columns), columns), 0, ""
+        for record in found.records(self._limits):
+            encoded = encode(record)
+            if encoded is None:
+                continue
+            if encoded.rejection is None:
+                return None
+            count += 1
+            first = first or _said(encoded.rejection)
+        if not count:
+            return "the file has a header line and no row below it; nothing was changed"
+        return f"none of the {count} rows can be used; the first: {first}"
+
+    def _encoded(self, found: Table, columns: Columns, rows: identity.Rows) -> Iterator[str]:
+        encoder, index = self._encoder(columns), self._file.index
+        encode = _encode(encoder, columns)
+        for record in found.records(self._limits):
+            encoded = encode(record)
+            if encoded is None:
+                self.books.count(record.kind)
+                continue
+            if encoded.rejection is None:
+                rows.add(index, record.line, encoded[1:5], encoded.year)
+            self.books.take(encoded)
+            yield encoded.text
+        self._close(encoder, columns, found.encoding)
+
+    def _close(self, encoder: Encoder, columns: Columns, encoding: decode.Encoding) -> None:
+        keep = encoder.keep()
+        blank = [name for name in columns.fields if keep & BITS[name]]
+        self.books.warn([self._blank_column(columns, name) for name in blank])
+        if encoding.strays:
+            stray = Finding(encoding.stray_line, None, "stray_bytes", str(encoding.strays))
+            self.books.warn([stray])
+        self.reading = replace(self.reading, keep=keep, cut_off=encoding.cut)
+
+    def _blank_column(self, columns: Columns, name: str) -> Finding:
+        header = columns.headers[columns.fields[name][0]]
+        return Finding(self._header_line, header, "blank_column", "")
+
+    def named(self, finding: Finding, field: str) -> Finding:
+        """Put the header of a field's first column into a finding."""
+        headers = self.reading.mapping.get(field, (None,))
+        return replace(finding, column=headers[0])
+
+    def closed(self, rejected: int) -> FileReading:
+        """Give the file's books; ``rejected`` of its rows were found to be nobody's."""
+        return self.books.closed(self.reading, rejected)
+
+
+def _encode(encoder: Encoder, columns: Columns) -> Callable[[table.Record], Encoded | None]:
+    """Give what encodes a record; ``None``: it is a header or blank."""
+    shifted = plausible.row_is_shifted(columns)
+
+    def encode(record: table.Record) -> Encoded | None:
+        if record.kind == "row":
+            if shifted(record.cells):
+                return encoder.bad(record.line, record.cells, "shifted")
+            return encoder.row(record.line, record.cells)
+        if record.kind == "bad":
+            return encoder.bad(record.line, record.cells, record.reason or "too_few_cells")
+        return None
+
+    return encode
+
+
+def _said(finding: Finding) -> str:
+    where = f", column {finding.column!r}" if finding.column else ""
+    value = f" {finding.value[:60]!r}" if finding.value else ""
+    return f"line {finding.line}{where}: {finding.reason}{value}"
+
+
+def _sample(records: Iterable[table.Record]) -> Iterator[tuple[str, ...]]:
+    """Give the first rows, by which the meaning of ambiguous headers is decided."""
+    size = count = 0
+    for record in records:
+        if record.kind != "row":
+            continue
+        yield record.cells
+        count += 1
+        size += sum(map(len, record.cells))
+        if count >= SAMPLE_ROWS or size >= SAMPLE_SIZE:
+            return

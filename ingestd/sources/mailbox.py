@@ -1,0 +1,381 @@
+"""DOOR  A watched mailbox: every message in the folder is taken, and settled when it is done.
+
+Rules:
+  * One task owns the connection.  It looks (SEARCH), fetches in parts into the spool, hands
+    over, settles what it is asked to, and waits (IDLE, with a poll as a net); whatever IDLE
+    tells, the truth is the next SEARCH.  Whoever wants something settled leaves a wish.
+  * No watermark: a UID is known by the ledger or it is fetched.  Under another UIDVALIDITY
+    nothing is known; the same bytes are the same delivery all the same.
+  * IDLE is ended after ``idle_renew`` at the latest, earlier where the server or a box on the
+    way ended it earlier: 0.8 times that.  A server that does not answer then is dead.
+  * Every failure ends ``watch``; the daemon enters it again.  A login that is about to run
+    out is renewed by entering again at once.
+  * A message at which the connection broke three times is left for an hour: it must not keep
+    the others away.
+  * What is too large is not fetched: it is a delivery that is refused.
+"""
+
+import asyncio
+import os
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol, TypeAlias
+
+import structlog
+
+from ingestd.errors import Refused, TryAgain
+from ingestd.model import UNROUTED, Arrival, Delivery, Outcome, Paper
+from ingestd.settings import Mailbox
+from ingestd.sources.entrance import Tokens, enter
+from ingestd.sources.imap import Fact, Lost, No, Selected, Session, Vanished
+from ingestd.sources.placing import Placing
+from ingestd.sources.spool import Spool
+
+Take: TypeAlias = Callable[[Arrival], Awaitable[None]]
+
+PART = 1 << 20
+#: UIDs that the ledger is asked about, and the server's facts of which are read, at a time.
+_AT_ONCE = 100
+#: Seconds: an IDLE is not made shorter than this, whatever was learnt.
+_SHORTEST_IDLE = 60.0
+#: Seconds between looks where the server has no IDLE.
+_WITHOUT_IDLE = 60.0
+#: Connections that may break at one message in a row, and seconds for which it is left then.
+_MOST_BREAKS, _LEFT_FOR = 3, 3600.0
+#: Of the time after which an IDLE was ended from outside.
+_LEARNT = 0.8
+
+_log = structlog.get_logger(__name__)
+
+
+class Letters(Protocol):
+    """What the ledger knows of mail."""
+
+    async def now(self) -> datetime:
+        """Give the database's time."""
+
+    async def known_mail(
+        self, source: str, uidvalidity: int, uids: Sequence[int]
+    ) -> dict[int, str | None]:
+        """Give those of ``uids`` that are known, with the SHA-256 of bytes still to be read."""
+
+    async def places(self, source: str, uidvalidity: int, delivery_id: int) -> tuple[int, ...]:
+        """Give the UIDs at which a delivery was seen."""
+
+
+class Pulse(NamedTuple):
+    """Signs of life; the times are Unix times, 0: not yet."""
+
+    connected: bool
+    last_activity: float
+    last_success: float
+
+
+@dataclass(slots=True)
+class _Wish:
+    delivery: Delivery
+    outcome: Outcome
+    granted: asyncio.Future[None]
+
+
+class MailboxSource:
+    """A watched mailbox, as a ``Source``."""
+
+    def __init__(
+        self,
+        config: Mailbox,
+        spool: Spool,
+        letters: Letters,
+        message_size: int,
+        tokens: Tokens | None = None,
+    ) -> None:
+        """Take the settings, where bytes go, the ledger, the cap, and where tokens come from."""
+        self.config = config
+        self.spool = spool
+        self.letters = letters
+        self.message_size = message_size
+        self.tokens = tokens
+        self.renew = config.idle_renew
+        self.last_success = 0.0
+        #: How often the connection broke at a message: (UIDVALIDITY, UID).
+        self.breaks: Counter[tuple[int, int]] = Counter()
+        self._last_activity = 0.0
+        self._visit: _Visit | None = None
+
+    @property
+    def name(self) -> str:
+        """The configured name."""
+        return self.config.name
+
+    def pulse(self) -> Pulse:
+        """Give the signs of life of this moment."""
+        if self._visit is not None:
+            self._hear(self._visit.session)
+        return Pulse(self._visit is not None, self._last_activity, self.last_success)
+
+    def _hear(self, session: Session) -> None:
+        self._last_activity = time.time() - (time.monotonic() - session.heard)
+
+    async def watch(self, take: Take, ready: Callable[[], None] = lambda: None) -> None:
+        """Call ``take`` for each message, spooled; settle what is asked for meanwhile.
+
+        Raises:
+            Denied, Throttled, TryAgain: the connection ended, or could not be had.
+            Misconfigured: the mailbox can not be reached as it is configured.
+        """
+        while True:
+            session = await enter(self.config, self.tokens)
+            visit = _Visit(self, session, take)
+            try:
+                await visit.begin()
+                self._visit = visit
+                ready()
+                await visit.run()
+            finally:
+                self._visit = None
+                self._hear(session)
+                visit.end()
+                await session.close()
+
+    async def settle(self, delivery: Delivery, outcome: Outcome, papers: Sequence[Paper]) -> None:
+        """Put the mail where its outcome says.  Idempotent.  There is no place for papers.
+
+        Raises:
+            TryAgain: the mailbox is not connected, or the connection ended.
+        """
+        del papers
+        if self._visit is None:
+            raise TryAgain(f"the mailbox {self.name!r} is not connected; it is tried again")
+        await self._visit.wish(delivery, outcome)
+
+    def learn(self, seconds: float) -> None:
+        """Make IDLE shorter than what somebody on the way puts up with."""
+        shorter = max(_SHORTEST_IDLE, _LEARNT * seconds)
+        if shorter < self.renew:
+            self.renew = shorter
+            _log.info("idle.shortened", source=self.name, seconds=round(shorter))
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One connection to the mailbox, from the opening of its folder to the end."""
+
+    source: MailboxSource
+    session: Session
+    take: Take
+    selected: Selected = field(init=False)
+    placing: Placing = field(init=False)
+    seen: set[int] = field(default_factory=set)
+    #: What the server would not give, and when it is asked again.
+    later: dict[int, float] = field(default_factory=dict)
+    wishes: deque[_Wish] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    looked: float = 0.0
+
+    async def begin(self) -> None:
+        """Open the folder, and see that mail can be put away."""
+        config = self.source.config = await self._spelt(self.source.config)
+        try:
+            self.selected = await self.session.select(config.folder)
+        except No as error:
+            raise await self._no_folder(error) from error
+        if self.selected.read_only:
+            raise TryAgain(f"{self._where()} may only be read; nothing could be moved out of it")
+        self.placing = Placing(config, self.session, self.selected)
+        await self.placing.prepare()
+        _log.info(
+            "mailbox.watching",
+            source=config.name,
+            folder=config.folder,
+            messages=self.selected.exists,
+            by="idle" if "IDLE" in self.session.capabilities else "poll",
+            move="MOVE" in self.session.capabilities,
+        )
+
+    async def _spelt(self, config: Mailbox) -> Mailbox:
+        """Write the folders with what this server puts between the levels; "/" is ours."""
+        delimiter = await self.session.delimiter()
+        if delimiter in ("", "/"):
+            return config
+        names = ("folder", "imported_folder", "rejected_folder")
+        spelt = {name: getattr(config, name).replace("/", delimiter) for name in names}
+        return config.model_copy(update=spelt)
+
+    async def _no_folder(self, error: No) -> TryAgain:
+        there = ", ".join(await self.session.folders())
+        return TryAgain(f"{self._where()} cannot be opened: {error}; the folders are: {there}")
+
+    def _where(self) -> str:
+        config = self.source.config
+        return f"the folder {config.folder!r} of the mailbox {config.name!r}"
+
+    async def run(self) -> None:
+        """Look, take, settle, wait: until the connection fails or the login runs out."""
+        while not self._login_ends():
+            self.wake.clear()
+            await self._look()
+            await self._grant()
+            if not self.wishes:
+                await self._wait()
+
+    def _login_ends(self) -> bool:
+        tokens = self.source.tokens
+        return tokens is not None and tokens.expires_in() <= 0
+
+    def end(self) -> None:
+        """Tell those who still wait that nothing will come of it."""
+        for wish in self.wishes:
+            if not wish.granted.done():
+                wish.granted.set_exception(TryAgain("the connection to the mailbox ended"))
+
+    # -- taking --------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Take what is new; what a server will not give now is asked for at the next look."""
+        self.looked = time.monotonic()
+        there = set(await self.session.search("UNDELETED"))
+        self.seen &= there
+        self.later = {uid: when for uid, when in self.later.items() if when > self.looked}
+        fresh = sorted(there - self.seen - self.later.keys())
+        for start in range(0, len(fresh), _AT_ONCE):
+            few = fresh[start : start + _AT_ONCE]
+            known = await self._known(few)
+            self.seen |= known
+            for fact in await self._facts([uid for uid in few if uid not in known]):
+                await self._take(fact)
+                await self._grant()
+        self.source.last_success = time.time()
+
+    async def _known(self, uids: Sequence[int]) -> set[int]:
+        """Give what need not be fetched: it is done, or its bytes are here."""
+        config, validity = self.source.config, self.selected.uidvalidity
+        known = await self.source.letters.known_mail(config.name, validity, uids)
+        path = self.source.spool.path
+        return {uid for uid, needed in known.items() if needed is None or path(needed).exists()}
+
+    async def _facts(self, uids: Sequence[int]) -> Iterable[Fact]:
+        return await self.session.facts(uids) if uids else ()
+
+    async def _take(self, fact: Fact) -> None:
+        place = (self.selected.uidvalidity, fact.uid)
+        if self.source.breaks[place] >= _MOST_BREAKS:
+            self.source.breaks[place] -= 1
+            self._leave(fact, "the connection broke at it again and again", _LEFT_FOR)
+            return
+        try:
+            arrival = await self._arrival(fact, place)
+        except Vanished:
+            return
+        except Lost:
+            self.source.breaks[place] += 1
+            raise
+        except No as error:
+            self._leave(fact, str(error), self.source.config.poll_every)
+            return
+        del self.source.breaks[place]
+        await self.take(arrival)
+        self.seen.add(fact.uid)
+
+    def _leave(self, fact: Fact, problem: str, seconds: float) -> None:
+        self.later[fact.uid] = self.looked + seconds
+        _log.warning("mail.left", source=self.source.name, uid=fact.uid, problem=problem)
+
+    async def _arrival(self, fact: Fact, place: tuple[int, int]) -> Arrival:
+        try:
+            refusal, spooled = None, await self.source.spool.receive(self._parts(fact))
+        except Refused as error:
+            refusal, spooled = error, await self.source.spool.put(os.devnull)
+        return Arrival(
+            source=self.source.name,
+            kind="mail",
+            key=spooled.sha256 if refusal is None else f"{place[0]}/{place[1]}",
+            name=f"message-{fact.uid}.eml",
+            sha256=spooled.sha256,
+            size=spooled.size if refusal is None else fact.size,
+            first_seen=fact.received or await self.source.letters.now(),
+            lane=UNROUTED,
+            refused=None if refusal is None else refusal.reason,
+            message="" if refusal is None else refusal.message,
+            place=place,
+        )
+
+    async def _parts(self, fact: Fact) -> AsyncIterator[bytes]:
+        """Fetch a message piece by piece.
+
+        A server's size may be an estimate: what counts is what comes, up to the cap.
+        """
+        most, offset = self.source.message_size, 0
+        if fact.size > most:
+            raise _too_large(fact.size, most)
+        while part := await self.session.part(fact.uid, offset, PART):
+            offset += len(part)
+            if offset > most:
+                raise _too_large(offset, most)
+            yield part
+            if len(part) < PART and offset >= fact.size:
+                return
+
+    # -- settling ------------------------------------------------------------------------
+
+    async def wish(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Have a mail settled by the task that owns the connection."""
+        granted = asyncio.get_running_loop().create_future()
+        self.wishes.append(_Wish(delivery, outcome, granted))
+        self.wake.set()
+        await granted
+
+    async def _grant(self) -> None:
+        while self.wishes:
+            wish = self.wishes[0]
+            if not wish.granted.cancelled():
+                await self._grant_one(wish)
+            self.wishes.popleft()
+
+    async def _grant_one(self, wish: _Wish) -> None:
+        source, validity = self.source, self.selected.uidvalidity
+        uids = await source.letters.places(source.name, validity, wish.delivery.id)
+        try:
+            await self.placing.place(wish.delivery, uids, wish.outcome)
+        except No as error:  # the server will not, and the connection is well
+            if not wish.granted.done():
+                wish.granted.set_exception(TryAgain(str(error)))
+            return
+        if not wish.granted.done():
+            wish.granted.set_result(None)
+
+    # -- waiting -------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        began = time.monotonic()
+        try:
+            idled = await self.session.idle(self.wake, self._patience())
+        except Lost:
+            self._learn(time.monotonic() - began)
+            raise
+        if idled.ended_by_server:
+            self._learn(idled.seconds)
+
+    def _learn(self, seconds: float) -> None:
+        if seconds >= _SHORTEST_IDLE:
+            self.source.learn(seconds)
+
+    def _patience(self) -> float:
+        """Give the seconds until the next look, or the next login."""
+        config, tokens = self.source.config, self.source.tokens
+        poll = config.poll_every
+        if "IDLE" not in self.session.capabilities:
+            poll = min(poll, _WITHOUT_IDLE)
+        login = float("inf") if tokens is None else tokens.expires_in()
+        due = self.looked + poll - time.monotonic()
+        return max(0.0, min(self.source.renew, due, login))
+
+
+def _too_large(size: int, most: int) -> Refused:
+    message = (
+        f"the message has {size} bytes or more; limits.message_size allows {most}: "
+        "send the inventory alone, or packed, or raise the limit"
+    )
+    return Refused("too_large", message)
