@@ -7,6 +7,7 @@ keywords and pushes after half a second, pymap drops keywords and pushes at once
 import asyncio
 import hashlib
 import imaplib
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from ingestd.errors import TryAgain
+from ingestd.errors import Denied, TryAgain
 from ingestd.model import UNROUTED, Outcome
-from ingestd.settings import Mailbox
+from ingestd.settings import Mailbox, OAuth2
 from ingestd.sources.mailbox import MailboxSource
 from ingestd.sources.placing import HELD, IMPORTED, REJECTED
 from ingestd.sources.spool import Spool
@@ -515,3 +516,62 @@ async def test_a_message_at_which_the_connection_breaks_does_not_keep_the_others
             (arrival,) = await box.until(1)
             watching.cancel()
     assert arrival.place == (77, 3)
+
+
+class Minted:
+    """Access tokens that are good for a moment; keeps ``entrance.Tokens``."""
+
+    def __init__(self, mint: Callable[[str, float], str], lasts: float) -> None:
+        self.mint, self.lasts = mint, lasts
+        self.given = self.forgotten = 0
+        self._until = 0.0
+
+    async def access(self) -> str:
+        self.given += 1
+        self._until = time.monotonic() + self.lasts
+        return self.mint("alice", 60)
+
+    async def forget(self) -> None:
+        self.forgotten += 1
+
+    def expires_in(self) -> float:
+        return self._until - time.monotonic()
+
+
+async def test_a_token_that_runs_out_in_idle_is_renewed_and_mail_goes_on(
+    dovecot, authority, store, tmp_path
+):
+    names = ("client_id", "client_secret", "refresh_token")
+    grant = OAuth2(provider="google", flow="refresh_token", **dict.fromkeys(names, "x"))
+    place = office(
+        dovecot,
+        store,
+        tmp_path,
+        port=dovecot.tls_port,
+        plaintext=False,
+        ca_file=str(authority.ca_file),
+        password=None,
+        oauth2=grant,
+    )
+    tokens = Minted(dovecot.jwt, 0.7)
+    source = MailboxSource(place.config, Spool(tmp_path, 1 << 20), store, 1 << 20, tokens)
+    box = Postbox(source, store)
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(box.watch())
+        await eventually(lambda: tokens.given >= 3)
+        dovecot.put(mail("one"))
+        await box.until(1)
+        watching.cancel()
+    assert box.ended is None
+    assert tokens.forgotten == 0
+
+
+async def test_a_token_that_the_server_refuses_is_forgotten(dovecot, authority, store, tmp_path):
+    tokens = Minted(lambda sub, _: f"no.token.{sub}", 60)
+    config = office(dovecot, store, tmp_path).config.model_copy(
+        update={"plaintext": False, "starttls": True, "ca_file": str(authority.ca_file)}
+    )
+    box = Postbox(MailboxSource(config, Spool(tmp_path, 1 << 20), store, 1 << 20, tokens), store)
+    await box.watch()
+    assert isinstance(box.ended, Denied)
+    assert tokens.forgotten == 1

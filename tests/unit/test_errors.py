@@ -2,7 +2,18 @@
 
 import pytest
 
-from ingestd.errors import Clash, Fault, IngestError, Misconfigured, ReadFailed, Refused, TryAgain
+from ingestd.errors import (
+    Clash,
+    Denied,
+    Fault,
+    IngestError,
+    Misconfigured,
+    OutOfTurn,
+    ReadFailed,
+    Refused,
+    Throttled,
+    TryAgain,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +32,13 @@ def test_an_error_knows_the_exit_code_it_becomes(error: IngestError, code: int):
 
 def test_a_clash_is_worth_another_try():
     assert isinstance(Clash("x"), TryAgain)
+
+
+def test_a_refused_login_and_a_wish_for_patience_may_pass():
+    assert isinstance(Denied("x"), TryAgain)
+    assert isinstance(OutOfTurn("x"), TryAgain)
+    assert (Throttled("busy").seconds, Throttled("busy", 30).seconds) == (600, 30)
+    assert str(Throttled("busy")) == "busy"
 
 
 def test_a_misconfiguration_tells_every_fault_on_a_line_of_its_own():

@@ -3,7 +3,7 @@
 import pytest
 
 from ingestd import model
-from ingestd.model import Column, Outcome, Target, worst
+from ingestd.model import UNROUTED, Column, Drift, File, Opened, Outcome, Target, worst
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,19 @@ def test_the_stage_has_its_head_and_then_the_targets_columns():
     target = Target("p", (Column("vin", "vin", "text"), Column("images", "images", "jsonb")))
 
     assert target.stage() == (*model.STAGE_HEAD, ("vin", "text"), ("images", "jsonb"))
+
+
+def opened(*feeds):
+    files = (File(at, "f", 1, feed, None if feed else "no_feed") for at, feed in enumerate(feeds))
+    return Opened(tuple(files))
+
+
+def test_a_delivery_is_in_the_lane_of_its_feed_or_in_the_way_of_all_or_of_nobody():
+    assert opened("a", None, "a").lane() == "a"
+    assert opened("a", "b").lane() == ""
+    assert opened(None).lane() == opened().lane() == UNROUTED
+
+
+def test_headers_drift_if_anything_about_them_changed():
+    assert not Drift()
+    assert Drift(lost=("price",))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ingestd.model import Arrival, Delivery, File, FileReading, Finding, Outcome, State
+from ingestd.model import Arrival, Delivery, Drift, File, FileReading, Finding, Outcome, State
 from ingestd.report import Counts, Report, Settlement, refusal
 
 REPORT = Report(
@@ -108,3 +108,12 @@ def test_a_settlement_without_one_is_as_bad_as_its_worst_import():
 
     assert Settlement(WITHOUT, (REPORT, bad, REPORT)).outcome is Outcome.REJECTED
     assert Settlement(WITHOUT, ()).outcome is Outcome.REJECTED
+
+
+def test_headers_that_changed_are_in_the_report_and_none_where_none_did():
+    drift = Drift(gone=("Price",), renamed=(("Stk", "Stock"),), lost=("price",))
+    reading = FileReading(0, "lot.tsv", drift=drift)
+
+    told = replace(REPORT, reading=reading).as_json()["drift"]
+    assert told == {"gone": ["Price"], "renamed": [["Stk", "Stock"]], "lost": ["price"]}
+    assert "drift" not in REPORT.as_json()
