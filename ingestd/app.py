@@ -19,14 +19,13 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from ingestd import __version__, demo, outlets
+from ingestd import __version__, demo, inlets, outlets
 from ingestd.config import Config, Database
 from ingestd.config import database_url as join_url
 from ingestd.credentials import resolve, resolved, secrets
 from ingestd.daemon import Daemon
 from ingestd.doors import Doors, Tell
 from ingestd.errors import Fault, Misconfigured, TryAgain
-from ingestd.inlets import sources, tokens_of
 from ingestd.patience import patiently
 from ingestd.replying import Replying
 from ingestd.report import Settlement
@@ -153,7 +152,7 @@ def _alone(state_dir: str) -> Iterator[None]:
 
 
 class Tells:
-    """Everyone who wants to know, told one after the other.  Keeps ``daemon.Tell``."""
+    """Everyone who wants to know, told one after the other.  Keeps ``doors.Tell``."""
 
     def __init__(self, *tells: Tell) -> None:
         """Take them in the order in which they are told."""
@@ -265,7 +264,7 @@ class Round:
         config = self._config
         workers = Workers(config, spool.path, on_restart=self._metrics.worker_restarted)
         doors = Doors(
-            sources=sources(config, spool, store, self._metrics.mailbox_from),
+            sources=inlets.sources(config, spool, store, self._metrics.mailbox_from),
             reader=await stack.enter_async_context(workers),
             store=store,
             tell=self._told,
@@ -321,8 +320,7 @@ class Round:
         await check_feeds(renewed, store)
         outlets.post_of(renewed)
         require_packages(renewed)
-        for mailbox in renewed.mailbox:
-            tokens_of(renewed, mailbox)
+        inlets.try_out(renewed)
         names = tuple(feed.name for feed in renewed.feed)
         for folder in renewed.folder:
             (await asyncio.to_thread(prepare, folder, names)).close()

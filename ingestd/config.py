@@ -184,7 +184,10 @@ def _unknown(where: tuple[object, ...]) -> str:
     if key in NOT_YET:
         return NOT_YET[key]
     model = SECTIONS.get(str(where[0]), Config) if len(where) > 1 else Config
-    return "no such option" + did_you_mean(key, model.model_fields)
+    if "oauth2" in where[:-1]:
+        model = OAuth2
+    names = (field.alias or name for name, field in model.model_fields.items())
+    return "no such option" + did_you_mean(key, names)
 
 
 def _advice(where: tuple[object, ...]) -> str:

@@ -130,7 +130,7 @@ def _same_mailboxes(mailboxes: tuple[Mailbox, ...]) -> Iterator[Fault]:
 def _mailbox_checks(mailbox: Mailbox) -> Iterator[Fault]:
     path = f"mailbox[{mailbox.name}]"
     for key in ("imported_folder", "rejected_folder"):
-        if getattr(mailbox, key) == mailbox.folder:
+        if mailbox.settle == "move" and getattr(mailbox, key) == mailbox.folder:
             yield Fault(f"{path}.{key}", "is the folder that is watched; give another")
     if mailbox.plaintext and not loopback(mailbox.host):
         message = "would send the password in clear; only a host on loopback may have it"

@@ -69,7 +69,7 @@ def _written(config: Config) -> Path:
 
 
 class Guide:
-    """Says where to look, once the sample is in.  Keeps ``daemon.Tell``."""
+    """Says where to look, once the sample is in.  Keeps ``doors.Tell``."""
 
     def __init__(self, config: Config, url: str, psql: Path) -> None:
         """Take what the sentences name."""

@@ -7,7 +7,7 @@
     │   ├── OutOfTurn   yes, uncounted: an older delivery of its lane comes first
     │   ├── Denied      yes, seldom: a login was refused, and asking often locks an account
     │   └── Throttled   yes, after a while: the server asked for patience
-    ├── ReadFailed      perhaps: a parser died or ran out of time; counted, three strikes
+    ├── ReadFailed      perhaps: a parser died, ran out of time, or asked in vain; three strikes
     └── Misconfigured   not before the configuration is changed
 
 ``exit_code`` is what the command line becomes (sysexits.h).

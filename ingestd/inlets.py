@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from ingestd.config import Config, Mailbox
 from ingestd.doors import Source
-from ingestd.sources.entrance import Tokens
+from ingestd.sources.dial import tls_context
+from ingestd.sources.entrance import Tokens, server
 from ingestd.sources.folder import FolderSource
 from ingestd.sources.mailbox import MailboxSource
 from ingestd.sources.oauth import Tokens as OAuthTokens
@@ -32,7 +33,20 @@ def _folders(
 
 def _mailbox(config: Config, mailbox: Mailbox, spool: Spool, store: Store) -> MailboxSource:
     tokens = tokens_of(config, mailbox)
-    return MailboxSource(mailbox, spool, store, config.limits.message_size, tokens)
+    most = min(config.limits.message_size, config.limits.file_size)
+    return MailboxSource(mailbox, spool, store, most, tokens)
+
+
+def try_out(config: Config) -> None:
+    """Try what the mailboxes need of this machine: certificates, keys, packages.
+
+    Raises:
+        Misconfigured: something is missing or cannot be read.
+    """
+    for mailbox in config.mailbox:
+        tokens_of(config, mailbox)
+        if not mailbox.plaintext:
+            tls_context(server(mailbox))
 
 
 def tokens_of(config: Config, mailbox: Mailbox) -> Tokens | None:

@@ -6,11 +6,11 @@ Each step is told with the server's own words where it fails, and with what they
 from collections.abc import AsyncIterator
 
 from ingestd.config import Config, Mailbox
-from ingestd.errors import IngestError, TryAgain
+from ingestd.errors import IngestError
 from ingestd.inlets import tokens_of
 from ingestd.report import Step
-from ingestd.sources.entrance import log_in, server
-from ingestd.sources.imap import No, Selected, Session
+from ingestd.sources.entrance import log_in, opened, server
+from ingestd.sources.imap import Selected, Session
 
 
 async def check_mail(config: Config) -> AsyncIterator[Step]:
@@ -48,34 +48,18 @@ class _Trial:
         how = "in clear, on this machine" if mailbox.plaintext else "by TLS, certificate verified"
         yield self._well(f"{mailbox.host}:{mailbox.at()} answers, {how}")
         self.at = "login"
-        await log_in(session, mailbox, token)
+        await log_in(session, mailbox, tokens, token)
         yield self._well(f"{mailbox.user} is let in")
         self.at = "folder"
-        selected = await self._opened(session)
+        mailbox, selected = await opened(session, mailbox)
         yield self._well(f"{mailbox.folder} has {selected.exists} messages")
         self.at = "abilities"
         yield self._well(_abilities(session.capabilities, selected))
         self.at = "settling"
-        yield self._well(await self._settling(session))
-
-    async def _opened(self, session: Session) -> Selected:
-        try:
-            return await session.select(self._mailbox.folder)
-        except No as error:
-            there = ", ".join(await session.folders())
-            raise TryAgain(f"{error}; the folders are: {there}") from error
+        yield self._well(await _settling(session, mailbox))
 
     def _well(self, message: str) -> Step:
         return Step(f"mailbox {self._mailbox.name}: {self.at}", message, well=True)
-
-    async def _settling(self, session: Session) -> str:
-        mailbox = self._mailbox
-        if mailbox.settle == "flags":
-            return "mail is marked and stays where it is"
-        folders = (mailbox.imported_folder, mailbox.rejected_folder)
-        told = [f"{name} is there" if await session.has(name) else f"{name} will be made"
-                for name in folders]  # fmt: skip
-        return ", ".join(told)
 
     async def end(self) -> None:
         """Leave."""
@@ -96,3 +80,13 @@ def _abilities(capabilities: frozenset[str], selected: Selected) -> str:
     if not selected.keywords:
         told.append("no keywords: held mail is flagged instead")
     return "; ".join(told)
+
+
+async def _settling(session: Session, mailbox: Mailbox) -> str:
+    if mailbox.settle == "flags":
+        return "mail is marked and stays where it is"
+    told = []
+    for name in (mailbox.imported_folder, mailbox.rejected_folder):
+        there = await session.has(name)
+        told.append(f"{name} is there" if there else f"{name} will be made")
+    return ", ".join(told)

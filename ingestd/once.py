@@ -122,7 +122,7 @@ async def _rehearse(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Rep
 
 
 class _Nobody:
-    """Keeps ``daemon.Tell`` and tells nobody: the command line prints the reports itself."""
+    """Keeps ``doors.Tell`` and tells nobody: the command line prints the reports itself."""
 
     def settled(self, settlement: Settlement) -> None:
         """Tell nobody."""

@@ -1,4 +1,4 @@
-"""WAIT  How long to wait before trying again, and the trying: the one place that retries.
+"""WAIT  How long to wait before trying again, and the trying: of sources and of the store.
 
 Rules:
   * What may pass is tried soon, then later and later, with jitter, so that a hundred clients

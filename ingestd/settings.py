@@ -210,6 +210,11 @@ class OAuth2(_Section):
             flows = " or ".join(f for provider, f in _NEEDED if provider == self.provider)
             msg = f"{self.provider} has no flow {self.flow!r}; it has {flows}"
             raise ValueError(msg)
+        needed = (*_NEEDED[self.provider, self.flow], "client_secret")
+        idle = [key for key in _KEYS if getattr(self, key) and key not in needed]
+        if idle:
+            msg = f"the flow {self.flow!r} of {self.provider} has no use for {', '.join(idle)}"
+            raise ValueError(msg)
         missing = [key for key in _NEEDED[self.provider, self.flow] if not getattr(self, key)]
         if missing and not (missing == ["tenant"] and self.token_url):
             msg = f"the flow {self.flow!r} of {self.provider} needs {', '.join(missing)} as well"
@@ -217,6 +222,7 @@ class OAuth2(_Section):
         return self
 
 
+_KEYS = ("tenant", "client_id", "client_secret", "refresh_token", "service_account")
 _NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
     ("microsoft365", "client_credentials"): ("tenant", "client_id", "client_secret"),
     ("microsoft365", "refresh_token"): ("tenant", "client_id", "refresh_token"),
@@ -241,7 +247,7 @@ class Mailbox(_Section):
     settle: Literal["move", "flags"] = "move"
     imported_folder: str = Field(default="Imported", min_length=1)
     rejected_folder: str = Field(default="Rejected", min_length=1)
-    poll_every: Duration = 300.0
+    poll_every: Duration = 900.0
     idle_renew: Annotated[Duration, Field(le=1740)] = 540.0
     authentication_results: Literal["rfc8601", "microsoft365"] = "rfc8601"
     trusted_authserv_ids: tuple[str, ...] = ()

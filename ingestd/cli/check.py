@@ -31,7 +31,7 @@ from ingestd.report import Step
 def check(
     config: ConfigOption = None, *, embedded: EmbeddedOption = False, as_json: JsonOption = False
 ) -> None:
-    """Try every step: database, schema, target, feeds, folders, spool, parser, mailboxes.
+    """Try every step: database, schema, target, feeds, folders, spool, parser, mailboxes, replies.
 
     Exit 69 if one fails; each says what to do.
     """

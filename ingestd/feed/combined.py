@@ -9,9 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ingestd.feed.values import BLANK, Flaw, text
-
-UNREADABLE = Flaw("unreadable_text")
+from ingestd.feed.values import BLANK, UNREADABLE_TEXT, Flaw, text
 
 _MAKES = (
     "Acura|Alfa Romeo|Aston Martin|Audi|Bentley|BMW|Buick|Cadillac|Chevrolet|Chevy|Chrysler|Dodge"
@@ -72,7 +70,7 @@ def part(cell: str, field: str) -> str | Flaw:
     """Give one field of a cell: year, make, model or trim."""
     named = split(cell)
     if named is None:
-        return BLANK if isinstance(text(cell[:200]), Flaw) else UNREADABLE
+        return BLANK if isinstance(text(cell[:200]), Flaw) else UNREADABLE_TEXT
     return getattr(named, field) or BLANK
 
 

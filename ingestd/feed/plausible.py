@@ -1,6 +1,6 @@
 """PURE  Whether what stands under the headers can be what they say, before anything is sent.
 
-Judged by the first rows (``reading.SAMPLE_ROWS``); evidence: feeds.md sections 4.7 and 6.h, where
+Judged by the first rows (``onefile.SAMPLE_ROWS``); evidence: feeds.md sections 4.7 and 6.h, where
 a file with 40 valid VINs had ``Make`` = 2025 and ``Model`` = Nissan.  A small lot is never refused
 for being small: each rule needs several rows that all say the same.
 

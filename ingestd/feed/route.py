@@ -112,7 +112,9 @@ def for_letter(posted: Posted, feeds: Sequence[Feed]) -> tuple[Feed, ...] | Rout
     if len(nearest) > _NEAREST:
         told.append(f"{len(nearest) - _NEAREST} more are further off")
     why = "; ".join(told) or "no [[feed]] has a sender_proof"
-    advice = "if it should be taken, mend the feed's from, to, subject or mailbox, and replay it"
+    advice = (
+        "if it should be taken, mend the feed's from, to, subject or mailbox, and have it sent anew"
+    )
     return Routed(None, "no_feed", f"no feed takes this mail: {why}; {advice}")
 
 

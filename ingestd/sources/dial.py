@@ -13,9 +13,9 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Literal
 
+from ingestd.crosscheck import loopback
 from ingestd.errors import Denied, Fault, Misconfigured, TryAgain
 from ingestd.sources import replies
 from ingestd.sources.phrases import clean, refusal
@@ -74,7 +74,7 @@ async def dial(server: Server, deadlines: Deadlines) -> tuple[Wire, frozenset[st
         Denied: PREAUTH, or no STARTTLS.
         TryAgain: not reached, not trusted, not an IMAP server.
     """
-    if server.tls == "none" and not _is_local(server.host):
+    if server.tls == "none" and not loopback(server.host):
         raise _in_the_clear(server)
     wire = Wire(server.host)
     try:
@@ -109,7 +109,7 @@ async def capabilities(wire: Wire, seconds: float) -> frozenset[str]:
 
 async def _connect(server: Server, seconds: float, wire: Wire) -> None:
     loop = asyncio.get_running_loop()
-    context = _context(server) if server.tls == "implicit" else None
+    context = tls_context(server) if server.tls == "implicit" else None
     async with _explained(server, seconds):
         await loop.create_connection(
             lambda: wire,
@@ -120,7 +120,7 @@ async def _connect(server: Server, seconds: float, wire: Wire) -> None:
         )
     assert wire.transport is not None
     peer = wire.transport.get_extra_info("peername")
-    if server.tls == "none" and not _is_local(str(peer[0])):
+    if server.tls == "none" and not loopback(str(peer[0])):
         raise _in_the_clear(server)
 
 
@@ -138,7 +138,7 @@ async def _start_tls(
     wire.check()
     if answer.said.kind != "OK":
         raise refusal(wire.host, "STARTTLS", answer.said)
-    context, plain = _context(server), wire.transport
+    context, plain = tls_context(server), wire.transport
     assert plain is not None
     async with _explained(server, deadlines.connect):
         loop = asyncio.get_running_loop()
@@ -146,7 +146,12 @@ async def _start_tls(
     wire.transport = secured
 
 
-def _context(server: Server) -> ssl.SSLContext:
+def tls_context(server: Server) -> ssl.SSLContext:
+    """Give what TLS to a server must be: 1.2 at least, verified.
+
+    Raises:
+        Misconfigured: ``ca_file`` cannot be read.
+    """
     try:
         context = ssl.create_default_context(cafile=server.ca_file)
     except OSError as error:  # ssl.SSLError is one
@@ -185,13 +190,6 @@ def _no_tls(error: ssl.SSLError) -> str:
     if any(word in reason for word in _OLD):
         return f"the server has no TLS 1.2 or newer that fits ({reason})"
     return f"the server answers with something else ({reason}); is it the port for STARTTLS?"
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _in_the_clear(server: Server) -> Misconfigured:

@@ -11,10 +11,10 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ingestd.crosscheck import loopback
 from ingestd.errors import Fault, Misconfigured
 from ingestd.settings import OAuth2
 
@@ -137,17 +137,10 @@ def _url(path: str, oauth: OAuth2) -> str:
         raise Misconfigured(Fault(f"{path}.token_url", "is no URL")) from None
     if not good or parts.scheme not in ("http", "https"):
         raise Misconfigured(Fault(f"{path}.token_url", "must be https://host/path"))
-    if parts.scheme == "http" and not _loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not loopback(parts.hostname or ""):
         message = "would send secrets in the clear; give an https:// address"
         raise Misconfigured(Fault(f"{path}.token_url", message))
     return oauth.token_url
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _scope(oauth: OAuth2) -> str:

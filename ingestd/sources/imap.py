@@ -246,7 +246,7 @@ class Session:
                 raise self._vanished(uid) from refused
             raise
         told = [each for each in replies.messages(answer.replies) if each.uid == uid]
-        if not told:
+        if not told or answer.said.code == "EXPUNGEISSUED":  # Dovecot: with an empty body
             raise self._vanished(uid)
         return self._body(told[0], offset, length)
 

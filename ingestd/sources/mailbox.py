@@ -19,17 +19,17 @@ import asyncio
 import os
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
 
 import structlog
 
-from ingestd.errors import Refused, TryAgain
+from ingestd.errors import Misconfigured, Refused, TryAgain
 from ingestd.model import UNROUTED, Arrival, Delivery, Outcome, Paper
 from ingestd.settings import Mailbox
-from ingestd.sources.entrance import Tokens, enter
+from ingestd.sources.entrance import Tokens, enter, opened
 from ingestd.sources.imap import Fact, Lost, No, Selected, Session, Vanished
 from ingestd.sources.placing import Placing
 from ingestd.sources.spool import Spool
@@ -102,8 +102,11 @@ class MailboxSource:
         self.last_success = 0.0
         #: How often the connection broke at a message: (UIDVALIDITY, UID).
         self.breaks: Counter[tuple[int, int]] = Counter()
+        #: What the server would not give, and when it is asked again.
+        self.later: dict[tuple[int, int], float] = {}
         self._last_activity = 0.0
         self._visit: _Visit | None = None
+        self._entered = False
 
     @property
     def name(self) -> str:
@@ -124,10 +127,10 @@ class MailboxSource:
 
         Raises:
             Denied, Throttled, TryAgain: the connection ended, or could not be had.
-            Misconfigured: the mailbox can not be reached as it is configured.
+            Misconfigured: at the first entry: the mailbox can not be reached as it is configured.
         """
         while True:
-            session = await enter(self.config, self.tokens)
+            session = await self._enter()
             visit = _Visit(self, session, take)
             try:
                 await visit.begin()
@@ -139,6 +142,16 @@ class MailboxSource:
                 self._hear(session)
                 visit.end()
                 await session.close()
+
+    async def _enter(self) -> Session:
+        try:
+            session = await enter(self.config, self.tokens)
+        except Misconfigured as error:
+            if not self._entered:
+                raise
+            raise TryAgain(str(error)) from error  # it was well when we began
+        self._entered = True
+        return session
 
     async def settle(self, delivery: Delivery, outcome: Outcome, papers: Sequence[Paper]) -> None:
         """Put the mail where its outcome says.  Idempotent.  There is no place for papers.
@@ -169,21 +182,13 @@ class _Visit:
     selected: Selected = field(init=False)
     placing: Placing = field(init=False)
     seen: set[int] = field(default_factory=set)
-    #: What the server would not give, and when it is asked again.
-    later: dict[int, float] = field(default_factory=dict)
     wishes: deque[_Wish] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     looked: float = 0.0
 
     async def begin(self) -> None:
         """Open the folder, and see that mail can be put away."""
-        config = self.source.config = await self._spelt(self.source.config)
-        try:
-            self.selected = await self.session.select(config.folder)
-        except No as error:
-            raise await self._no_folder(error) from error
-        if self.selected.read_only:
-            raise TryAgain(f"{self._where()} may only be read; nothing could be moved out of it")
+        config, self.selected = await opened(self.session, self.source.config)
         self.placing = Placing(config, self.session, self.selected)
         await self.placing.prepare()
         _log.info(
@@ -194,23 +199,6 @@ class _Visit:
             by="idle" if "IDLE" in self.session.capabilities else "poll",
             move="MOVE" in self.session.capabilities,
         )
-
-    async def _spelt(self, config: Mailbox) -> Mailbox:
-        """Write the folders with what this server puts between the levels; "/" is ours."""
-        delimiter = await self.session.delimiter()
-        if delimiter in ("", "/"):
-            return config
-        names = ("folder", "imported_folder", "rejected_folder")
-        spelt = {name: getattr(config, name).replace("/", delimiter) for name in names}
-        return config.model_copy(update=spelt)
-
-    async def _no_folder(self, error: No) -> TryAgain:
-        there = ", ".join(await self.session.folders())
-        return TryAgain(f"{self._where()} cannot be opened: {error}; the folders are: {there}")
-
-    def _where(self) -> str:
-        config = self.source.config
-        return f"the folder {config.folder!r} of the mailbox {config.name!r}"
 
     async def run(self) -> None:
         """Look, take, settle, wait: until the connection fails or the login runs out."""
@@ -238,8 +226,7 @@ class _Visit:
         self.looked = time.monotonic()
         there = set(await self.session.search("UNDELETED"))
         self.seen &= there
-        self.later = {uid: when for uid, when in self.later.items() if when > self.looked}
-        fresh = sorted(there - self.seen - self.later.keys())
+        fresh = sorted(there - self.seen - self._left())
         for start in range(0, len(fresh), _AT_ONCE):
             few = fresh[start : start + _AT_ONCE]
             known = await self._known(few)
@@ -256,13 +243,13 @@ class _Visit:
         path = self.source.spool.path
         return {uid for uid, needed in known.items() if needed is None or path(needed).exists()}
 
-    async def _facts(self, uids: Sequence[int]) -> Iterable[Fact]:
+    async def _facts(self, uids: Sequence[int]) -> Sequence[Fact]:
         return await self.session.facts(uids) if uids else ()
 
     async def _take(self, fact: Fact) -> None:
         place = (self.selected.uidvalidity, fact.uid)
         if self.source.breaks[place] >= _MOST_BREAKS:
-            self.source.breaks[place] -= 1
+            self.source.breaks[place] -= 1  # when the hour is over it gets one more chance
             self._leave(fact, "the connection broke at it again and again", _LEFT_FOR)
             return
         try:
@@ -279,8 +266,14 @@ class _Visit:
         await self.take(arrival)
         self.seen.add(fact.uid)
 
+    def _left(self) -> set[int]:
+        """Give the UIDs whose time has not come yet."""
+        later = {place: when for place, when in self.source.later.items() if when > self.looked}
+        self.source.later = later
+        return {uid for validity, uid in later if validity == self.selected.uidvalidity}
+
     def _leave(self, fact: Fact, problem: str, seconds: float) -> None:
-        self.later[fact.uid] = self.looked + seconds
+        self.source.later[self.selected.uidvalidity, fact.uid] = self.looked + seconds
         _log.warning("mail.left", source=self.source.name, uid=fact.uid, problem=problem)
 
     async def _arrival(self, fact: Fact, place: tuple[int, int]) -> Arrival:
@@ -305,7 +298,8 @@ class _Visit:
     async def _parts(self, fact: Fact) -> AsyncIterator[bytes]:
         """Fetch a message piece by piece.
 
-        A server's size may be an estimate: what counts is what comes, up to the cap.
+        A server's size may be an estimate: what counts is what comes, up to the cap.  But what
+        ends too soon may be the beginning of a mail that somebody deletes just now.
         """
         most, offset = self.source.message_size, 0
         if fact.size > most:
@@ -317,6 +311,8 @@ class _Visit:
             yield part
             if len(part) < PART and offset >= fact.size:
                 return
+        if offset < fact.size and not await self._facts((fact.uid,)):
+            raise Vanished(f"message {fact.uid} was deleted while it was being fetched")
 
     # -- settling ------------------------------------------------------------------------
 
@@ -349,11 +345,10 @@ class _Visit:
     # -- waiting -------------------------------------------------------------------------
 
     async def _wait(self) -> None:
-        began = time.monotonic()
         try:
             idled = await self.session.idle(self.wake, self._patience())
-        except Lost:
-            self._learn(time.monotonic() - began)
+        except Lost as lost:
+            self._learn(lost.idled or 0.0)
             raise
         if idled.ended_by_server:
             self._learn(idled.seconds)
@@ -375,7 +370,7 @@ class _Visit:
 
 def _too_large(size: int, most: int) -> Refused:
     message = (
-        f"the message has {size} bytes or more; limits.message_size allows {most}: "
+        f"the message has {size} bytes or more; limits.message_size (or file_size) allows {most}: "
         "send the inventory alone, or packed, or raise the limit"
     )
     return Refused("too_large", message)

@@ -85,7 +85,7 @@ _CLAIM_OLDEST = _CLAIM.format(
                AND (d.lane <> '' OR cardinality($4::text[]) = 0) AND NOT EXISTS ({_OTHERS}
                 AND ({_SHARE_A_LANE} OR {_MAY_SHARE_ONE.format(deltas="$5")}) AND {_IS_OLDER})))"""
 )
-_CLAIM_ONE = _CLAIM.format(which="d.id = $5 AND $4::text[] IS NOT NULL")
+_CLAIM_ONE = _CLAIM.format(which="d.id = $4")
 
 _ROUTE = f"""
 UPDATE ingest.deliveries d SET lane = $3 WHERE d.id = $2 AND d.state = 'working' AND d.owner = $1
@@ -221,13 +221,13 @@ class Ledger:
         None of those ``at_work`` here, whose lane may not be known yet.
         """
         single = delivery_id is not None
-        values = (self._owner, DELIVERY_LEASE, single, list(busy))
+        values = (self._owner, DELIVERY_LEASE, single)
         async with self._pool.transaction() as connection:
             if single:
                 row = await connection.fetchrow(_CLAIM_ONE, *values, delivery_id)
             else:
-                mine = list(at_work)
-                row = await connection.fetchrow(_CLAIM_OLDEST, *values, self._deltas, mine)
+                rest = (list(busy), self._deltas, list(at_work))
+                row = await connection.fetchrow(_CLAIM_OLDEST, *values, *rest)
         return None if row is None else books.delivery(row)
 
     async def renew(self, deliveries: Sequence[Delivery]) -> None:

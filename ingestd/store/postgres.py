@@ -1,4 +1,4 @@
-"""DOOR  The store as the rest of the program sees it: PostgreSQL behind ``daemon.Store``."""
+"""DOOR  The store as the rest of the program sees it: PostgreSQL behind ``doors.Store``."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -225,7 +225,7 @@ def _printable(value: Any, key: str) -> Any:
 
 
 class LogTell:
-    """Write what happens to the log.  Keeps ``daemon.Tell``."""
+    """Write what happens to the log.  Keeps ``doors.Tell``."""
 
     def __init__(self) -> None:
         """Begin with no source known."""

@@ -110,7 +110,7 @@ def _installed() -> str | None:
 
 
 class Metrics:
-    """The daemon's metrics, in a registry of their own.  Keeps ``daemon.Tell``."""
+    """The daemon's metrics, in a registry of their own.  Keeps ``doors.Tell``."""
 
     def __init__(self, config: Config, version: str) -> None:
         """Make every series of ``CATALOGUE``; the start time is now."""

@@ -85,7 +85,7 @@ def _line(text: str) -> str:
 
 
 class SystemdTell:
-    """Keep the status line and the watchdog.  Keeps ``daemon.Tell``."""
+    """Keep the status line and the watchdog.  Keeps ``doors.Tell``."""
 
     def __init__(self, notifier: Notifier, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin with no source, nothing waiting, nothing settled."""

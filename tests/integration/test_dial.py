@@ -461,7 +461,7 @@ async def test_a_name_that_claims_to_be_this_machine_is_not_believed(monkeypatch
     loop = asyncio.get_running_loop()
     async with Scripted() as server:
         place = server.place(host="localhost")
-        monkeypatch.setattr(dial, "_is_local", lambda host: host == "localhost")
+        monkeypatch.setattr(dial, "loopback", lambda host: host == "localhost")
         assert loop is asyncio.get_running_loop()
         with pytest.raises(Misconfigured, match="within this machine only"):
             await Session.open(place, BRIEF)

@@ -158,7 +158,7 @@ async def test_what_is_too_large_is_refused_and_not_fetched(server, store, tmp_p
         large, fits = await box.until(2)
 
     assert large.refused == "too_large"
-    assert "limits.message_size allows 1000" in large.message
+    assert "limits.message_size (or file_size) allows 1000" in large.message
     assert large.size == len(mail("large", "x" * 2000))
     assert fits.refused is None
 

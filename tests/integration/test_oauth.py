@@ -116,6 +116,10 @@ def make(tmp_path: Path, endpoint: Endpoint, clock: Clock) -> Make:
             "client_secret": CANARY,
             "token_url": endpoint.url,
         }
+        if changed.get("provider") == "google":
+            del settings["tenant"]
+        if changed.get("flow") == "service_account":
+            del settings["client_id"], settings["client_secret"]
         oauth = OAuth2.model_validate(settings | changed)
         return Tokens("feeds", oauth, user, str(tmp_path / "state"), clock)
 

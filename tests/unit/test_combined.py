@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from ingestd.feed.combined import UNREADABLE, Named, combined, part, split
-from ingestd.feed.values import BLANK
+from ingestd.feed.combined import Named, combined, part, split
+from ingestd.feed.values import BLANK, UNREADABLE_TEXT
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_what_is_not_plainly_year_and_make_is_not_understood(cell):
 def test_a_part_that_is_not_there_is_blank_and_other_cells_are_unreadable():
     assert part("2024 Kia Rio", "trim") is BLANK
     assert part("2024 Kia Rio", "make") == "Kia"
-    assert part("Call us", "make") is UNREADABLE
+    assert part("Call us", "make") is UNREADABLE_TEXT
     assert part("", "make") is BLANK
 
 

@@ -71,6 +71,12 @@ def test_every_fault_is_told_at_once_by_its_path():
         ("[databse]", "databse", 'did you mean "database"'),
         ("[http]\nlisten_on = 1", "http.listen_on", 'did you mean "listen"'),
         ("[http]\nxyzzy = 1", "http.xyzzy", "no such option"),
+        (FEED + 'form = ["a@b"]', "feed[lot].form", 'did you mean "from"?'),
+        (
+            "[[mailbox]]\nname = 'm'\nhost = 'h'\nuser = 'u'\n[mailbox.oauth2]\nclientid = 'c'",
+            "mailbox[m].oauth2.clientid",
+            'did you mean "client_id"?',
+        ),
         (FEED + "[feed.rooftops]", "feed[lot].rooftops", "group files are not part of this"),
         (FEED + 'from = ["a@b"]', "feed[lot].sender_proof", "is required beside from"),
         ("[[feed]]\nname = 1\ndealership = 1\nmode = 'full'", "feed[0].name", "string"),

@@ -120,7 +120,7 @@ def test_a_letter_is_for_the_feeds_that_it_fits_in_everything_they_name():
 def test_a_letter_that_does_not_fit_is_told_why(more, said):
     message = refusal(for_letter(letter(**more), (NORTH,)))
     assert said in message
-    assert "replay it" in message
+    assert "have it sent anew" in message
 
 
 def test_a_letter_to_another_mailbox_does_not_fit():

@@ -212,3 +212,14 @@ def test_a_way_to_a_token_says_what_it_needs_as_well():
 def test_a_provider_has_its_own_ways():
     with pytest.raises(ValidationError, match="google has no flow 'client_credentials'"):
         OAuth2(provider="google", flow="client_credentials")
+
+
+def test_what_a_way_to_a_token_has_no_use_for_is_refused():
+    with pytest.raises(ValidationError, match="has no use for tenant, client_id"):
+        OAuth2(
+            provider="google",
+            flow="service_account",
+            service_account="{}",
+            tenant="t",
+            client_id="c",
+        )
