@@ -5,22 +5,36 @@
         line.after(rb"UID MOVE", line.cut)                    once, when the server's answer is here
         ... the client connects to line.port ...
 
+    with Namespace() as far:                  a machine at the other end of a cable (root only)
+        Between(server.port, far.listen())    reached at FAR
+        far.unplug()                          packets vanish; nobody is told
+
 Only what is in the clear is heard.  A step runs in the relay's thread: the client waits for it,
 and what it raises is raised by ``check``.
 """
 
 import contextlib
+import ctypes
+import os
 import re
+import secrets
 import select
+import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 Step = Callable[[], object]
 _BLOCK = 1 << 16
+#: This end of the cable, and the other: RFC 2544, for tests between machines.
+_NEAR, FAR = (f"198.18.{net}.{end}" for net in [secrets.randbelow(256)] for end in (1, 2))
+_CLONE_NEWNET = 0x40000000
+_PATH = os.pathsep.join([os.defpath, "/usr/sbin", "/sbin"])
 
 
 @dataclass(slots=True, eq=False)
@@ -175,3 +189,71 @@ class Between:
         except BaseException as error:  # noqa: BLE001  it is raised in the test's thread
             self._errors.append(error)
         watch.happened.set()
+
+
+# Another machine.
+
+
+def namespace_missing() -> str | None:
+    """Say what this machine lacks for a network namespace, if anything."""
+    if shutil.which("ip", path=_PATH) is None:
+        return "ip is not installed: apt-get install iproute2"
+    name = f"ingestd-{secrets.token_hex(4)}"
+    with contextlib.suppress(subprocess.CalledProcessError):
+        _ip("netns", "add", name)
+        _ip("netns", "del", name)
+        return None
+    return "network namespaces are not permitted here: run as root, with CAP_SYS_ADMIN"
+
+
+class Namespace:
+    """A network namespace with a cable to this one."""
+
+    def __init__(self) -> None:
+        mark = secrets.token_hex(3)
+        self._name, self._here, self._there = f"ingestd-{mark}", f"ih{mark}", f"it{mark}"
+
+    def __enter__(self) -> Self:
+        _ip("netns", "add", self._name)
+        try:
+            link = ("link", "add", self._here, "type", "veth", "peer", "name", self._there)
+            _ip(*link, "netns", self._name)
+            _ip("addr", "add", f"{_NEAR}/30", "dev", self._here)
+            _ip("link", "set", self._here, "up")
+            _ip("-n", self._name, "addr", "add", f"{FAR}/30", "dev", self._there)
+            self.plug()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for end in (("link", "del", self._here), ("netns", "del", self._name)):
+            with contextlib.suppress(subprocess.CalledProcessError):
+                _ip(*end)
+
+    def listen(self) -> socket.socket:
+        """Give a socket that listens there; its connections are there too, whoever serves them."""
+        made: list[socket.socket] = []
+        thread = threading.Thread(target=lambda: made.append(self._listen()))
+        thread.start()
+        thread.join()
+        return made[0]
+
+    def _listen(self) -> socket.socket:
+        with Path(f"/run/netns/{self._name}").open() as place:
+            if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+        return socket.create_server((FAR, 0))
+
+    def unplug(self) -> None:
+        """Pull the cable at the far end: what is sent vanishes."""
+        _ip("-n", self._name, "link", "set", self._there, "down")
+
+    def plug(self) -> None:
+        _ip("-n", self._name, "link", "set", self._there, "up")
+
+
+def _ip(*arguments: str) -> None:
+    command = [shutil.which("ip", path=_PATH) or "ip", *arguments]
+    subprocess.run(command, check=True, capture_output=True, timeout=10)

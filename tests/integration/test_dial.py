@@ -480,11 +480,11 @@ async def test_authorities_that_cannot_be_read_are_a_fault_of_the_configuration(
 
 def test_no_certificate_goes_unchecked(authority: Authority):
     for file in (None, str(authority.ca_file)):
-        context = dial._context(Server("localhost", 993, ca_file=file))
+        context = dial.tls_context(Server("localhost", 993, ca_file=file))
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
         assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-    assert not dial._context(Server("localhost", 993, ca_file=file)).get_ca_certs()[1:]
+    assert not dial.tls_context(Server("localhost", 993, ca_file=file)).get_ca_certs()[1:]
 
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])
