@@ -148,7 +148,15 @@ def _fault(item: Any, tree: Mapping[str, Any]) -> Fault:  # pydantic's ErrorDeta
         return Fault(path, "is required" + _advice(where))
     if where[-1:] == ("missing",) and item["type"] == "literal_error":
         return Fault(path, '"deactivate" is not part of this version yet; leave it at "keep"')
+    if item["type"] == "tuple_type":
+        return Fault(path, _list_wanted(where))
     return Fault(path, f"{item['msg'].removeprefix('Value error, ')}{_given(item)}")
+
+
+def _list_wanted(where: tuple[object, ...]) -> str:
+    if len(where) == 1:
+        return f"write [[{where[0]}]], with two brackets: there may be several"
+    return 'write it as a list: ["…"]'
 
 
 def _is_union_branch(part: object) -> bool:

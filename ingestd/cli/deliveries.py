@@ -80,3 +80,27 @@ def show(
             console().print(Text(f"{name}: {value}"))
     for report in reports:
         print_report(report)
+
+
+@deliveries.command()
+def retry(
+    number: Annotated[int, typer.Argument(metavar="ID")],
+    config: ConfigOption = None,
+    *,
+    embedded: EmbeddedOption = False,
+) -> None:
+    """Have a delivery that was rejected, or failed, done again from its bytes in the spool.
+
+    The running daemon does it, or the next one.  A mail, or file, stays where it lies now.
+    """
+
+    async def work(store: Store) -> str | None:
+        return await store.redo(number)
+
+    refusal = with_store(read_config(config, embedded=embedded), work)
+    if refusal is not None:
+        complain(refusal)
+        raise typer.Exit(EX_NOINPUT)
+    console().print(
+        Text(f"delivery {number} will be done again; `ingestd deliveries show {number}`")
+    )

@@ -81,7 +81,7 @@ async def opened(session: Session, config: Mailbox) -> tuple[Mailbox, Selected]:
         TryAgain: there is no such folder (those that are there are told), or it may only be read.
     """
     delimiter = await session.delimiter()
-    if delimiter not in ("", "/"):
+    if delimiter in _DELIMITERS:  # else it can be none, whatever the server says
         spelt = {name: getattr(config, name).replace("/", delimiter) for name in _FOLDERS}
         config = config.model_copy(update=spelt)
     where = f"the folder {config.folder!r} of the mailbox {config.name!r}"
@@ -96,4 +96,5 @@ async def opened(session: Session, config: Mailbox) -> tuple[Mailbox, Selected]:
     return config, selected
 
 
+_DELIMITERS = tuple("!#$%*+,-.:;<=>?@\\^_|~")
 _FOLDERS = ("folder", "imported_folder", "rejected_folder")

@@ -20,7 +20,7 @@ from ingestd.errors import TryAgain
 from ingestd.sources import login, mutf7, names, replies
 from ingestd.sources.dial import Deadlines, Server, capabilities, dial
 from ingestd.sources.idling import Idled, doze, idle
-from ingestd.sources.phrases import Bad, Lost, No, refusal
+from ingestd.sources.phrases import Bad, Lost, No, Refusal, refusal
 from ingestd.sources.replies import Fact, Fetched, Selected
 from ingestd.sources.wire import (
     AUTH,
@@ -42,6 +42,7 @@ __all__ = [
     "Idled",
     "Lost",
     "No",
+    "Refusal",
     "Selected",
     "Server",
     "Session",

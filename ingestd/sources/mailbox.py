@@ -16,21 +16,31 @@ Rules:
 """
 
 import asyncio
+import contextlib
 import os
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TypeAlias
 
 import structlog
 
-from ingestd.errors import Misconfigured, Refused, TryAgain
+from ingestd.errors import Misconfigured, Refused, Throttled, TryAgain
 from ingestd.model import UNROUTED, Arrival, Delivery, Outcome, Paper
 from ingestd.settings import Mailbox
 from ingestd.sources.entrance import Tokens, enter, opened
-from ingestd.sources.imap import Fact, Lost, No, Selected, Session, Vanished
+from ingestd.sources.imap import (
+    Fact,
+    Idled,
+    Lost,
+    No,
+    Refusal,
+    Selected,
+    Session,
+    Vanished,
+)
+from ingestd.sources.letters import Letters, Pulse
 from ingestd.sources.placing import Placing
 from ingestd.sources.spool import Spool
 
@@ -45,33 +55,14 @@ _SHORTEST_IDLE = 60.0
 _WITHOUT_IDLE = 60.0
 #: Connections that may break at one message in a row, and seconds for which it is left then.
 _MOST_BREAKS, _LEFT_FOR = 3, 3600.0
+#: Parts of a message that may be shorter than was asked for, before its end.
+_MOST_CRUMBS = 8
+#: IDLEs in a row that end at once for nothing before we take a rest, and its longest, in seconds.
+_MOST_RESTLESS, _LONGEST_REST = 5, 30.0
 #: Of the time after which an IDLE was ended from outside.
 _LEARNT = 0.8
 
 _log = structlog.get_logger(__name__)
-
-
-class Letters(Protocol):
-    """What the ledger knows of mail."""
-
-    async def now(self) -> datetime:
-        """Give the database's time."""
-
-    async def known_mail(
-        self, source: str, uidvalidity: int, uids: Sequence[int]
-    ) -> dict[int, str | None]:
-        """Give those of ``uids`` that are known, with the SHA-256 of bytes still to be read."""
-
-    async def places(self, source: str, uidvalidity: int, delivery_id: int) -> tuple[int, ...]:
-        """Give the UIDs at which a delivery was seen."""
-
-
-class Pulse(NamedTuple):
-    """Signs of life; the times are Unix times, 0: not yet."""
-
-    connected: bool
-    last_activity: float
-    last_success: float
 
 
 @dataclass(slots=True)
@@ -185,6 +176,7 @@ class _Visit:
     wishes: deque[_Wish] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     looked: float = 0.0
+    restless: int = 0
 
     async def begin(self) -> None:
         """Open the folder, and see that mail can be put away."""
@@ -249,22 +241,23 @@ class _Visit:
     async def _take(self, fact: Fact) -> None:
         place = (self.selected.uidvalidity, fact.uid)
         if self.source.breaks[place] >= _MOST_BREAKS:
-            self.source.breaks[place] -= 1  # when the hour is over it gets one more chance
+            del self.source.breaks[place]  # when the hour is over it gets its chances again
             self._leave(fact, "the connection broke at it again and again", _LEFT_FOR)
             return
         try:
             arrival = await self._arrival(fact, place)
         except Vanished:
             return
-        except Lost:
+        except (Lost, Throttled):
             self.source.breaks[place] += 1
             raise
-        except No as error:
+        except Refusal as error:
             self._leave(fact, str(error), self.source.config.poll_every)
             return
         del self.source.breaks[place]
         await self.take(arrival)
         self.seen.add(fact.uid)
+        self.restless = 0
 
     def _left(self) -> set[int]:
         """Give the UIDs whose time has not come yet."""
@@ -301,7 +294,7 @@ class _Visit:
         A server's size may be an estimate: what counts is what comes, up to the cap.  But what
         ends too soon may be the beginning of a mail that somebody deletes just now.
         """
-        most, offset = self.source.message_size, 0
+        most, offset, crumbs = self.source.message_size, 0, 0
         if fact.size > most:
             raise _too_large(fact.size, most)
         while part := await self.session.part(fact.uid, offset, PART):
@@ -311,6 +304,9 @@ class _Visit:
             yield part
             if len(part) < PART and offset >= fact.size:
                 return
+            crumbs += len(part) < PART
+            if crumbs > _MOST_CRUMBS:
+                raise No(f"the server gives message {fact.uid} in crumbs, {offset} bytes so far")
         if offset < fact.size and not await self._facts((fact.uid,)):
             raise Vanished(f"message {fact.uid} was deleted while it was being fetched")
 
@@ -335,7 +331,7 @@ class _Visit:
         uids = await source.letters.places(source.name, validity, wish.delivery.id)
         try:
             await self.placing.place(wish.delivery, uids, wish.outcome)
-        except No as error:  # the server will not, and the connection is well
+        except Refusal as error:  # the server will not, and the connection is well
             if not wish.granted.done():
                 wish.granted.set_exception(TryAgain(str(error)))
             return
@@ -352,6 +348,16 @@ class _Visit:
             raise
         if idled.ended_by_server:
             self._learn(idled.seconds)
+        await self._rest(idled)
+
+    async def _rest(self, idled: Idled) -> None:
+        """Do not run round and round with a server that ends every IDLE at once for nothing."""
+        self.restless = self.restless + 1 if idled.seconds < 1 and not self.wake.is_set() else 0
+        if self.restless > _MOST_RESTLESS:
+            rest = min(_LONGEST_REST, 0.5 * (self.restless - _MOST_RESTLESS))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await self.wake.wait()
 
     def _learn(self, seconds: float) -> None:
         if seconds >= _SHORTEST_IDLE:

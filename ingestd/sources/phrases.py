@@ -182,7 +182,7 @@ _LIKELY = _phrases(
         (
             r"temporar\w+ (?:unavailable|locked|blocked|authentication fail|system problem)"
             r"|(?:server|service|backend|mailbox)(?: is)? (?:busy|unavailable|overloaded)"
-            r"|try (?:again|later)|internal (?:server )?error"
+            r"|try (?:again|later)"
         ),
         _patience(5 * _MINUTE, "This should pass."),
     ),

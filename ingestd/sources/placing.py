@@ -21,7 +21,7 @@ import structlog
 
 from ingestd.model import Delivery, Outcome
 from ingestd.settings import Mailbox
-from ingestd.sources.imap import Fact, No, Selected, Session
+from ingestd.sources.imap import Fact, Lost, No, Refusal, Selected, Session
 
 _log = structlog.get_logger(__name__)
 
@@ -134,21 +134,31 @@ class Placing:
 
     async def _lies_in(self, folder: str, size: int, sha256: str) -> bool:
         """Say whether the other folder has these very bytes."""
-        await self.session.select(folder)
         try:
+            await self.session.select(folder)
             near = f"LARGER {max(0, size - 1)} SMALLER {size + 1}"
             for uid in await self.session.search(near):
-                if await self._digest(uid) == sha256:
+                if await self._digest(uid, size) == sha256:
                     return True
             return False
         finally:
-            await self.session.select(self.config.folder)
+            await self._back()
 
-    async def _digest(self, uid: int) -> str:
+    async def _back(self) -> None:
+        """Open our folder again; without it nothing works on this connection."""
+        try:
+            await self.session.select(self.config.folder)
+        except Refusal as error:
+            self.session.abort()
+            raise Lost(f"{self.config.folder} cannot be opened again: {error}") from error
+
+    async def _digest(self, uid: int, size: int) -> str:
         digest, offset = hashlib.sha256(), 0
-        while part := await self.session.part(uid, offset, _PART):
+        while offset <= size and (part := await self.session.part(uid, offset, _PART)):
             digest.update(part)
             offset += len(part)
+            if len(part) < _PART and offset < size:
+                return ""  # in crumbs: it is not worth the time, and not ours by its size
         return digest.hexdigest()
 
 

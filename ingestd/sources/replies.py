@@ -200,12 +200,18 @@ def facts(replies: Iterable[Reply], uids: Iterable[int]) -> tuple[Fact, ...]:
     return tuple(sorted(told, key=lambda fact: fact.uid))
 
 
+#: No mail is older (RFC 822 is of 1982): PostgreSQL reads the year 1 as minus infinity.
+_OLDEST_YEAR = 1980
+
+
 def date(value: Value) -> datetime | None:
     """Read an INTERNALDATE; None: it is none, or out of all reason."""
     found = _DATE.match(value) if isinstance(value, bytes) else None
     if found is None:
         return None
     month = _MONTHS.index(found[2].lower()) // 3 + 1
+    if int(found[3]) < _OLDEST_YEAR:
+        return None
     day, year, hour, minute, second, hours, minutes = map(int, found.group(1, 3, 4, 5, 6, 8, 9))
     east = timedelta(hours=hours, minutes=minutes) * (-1 if found[7] == b"-" else 1)
     try:

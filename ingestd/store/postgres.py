@@ -20,7 +20,7 @@ from ingestd.model import (
     Target,
 )
 from ingestd.report import Report, Settlement
-from ingestd.store import books, copies, migrate
+from ingestd.store import books, copies, migrate, redo
 from ingestd.store.layout import Layout
 from ingestd.store.ledger import Ledger
 from ingestd.store.load import Loader, Task
@@ -239,6 +239,10 @@ class PostgresStore:
         """List deliveries, newest first, as JSON has them; ``number`` for just that one."""
         async with self._pool.connection() as connection:
             return await books.deliveries(connection, number, source, limit)
+
+    async def redo(self, delivery_id: int) -> str | None:
+        """Have a rejected or failed delivery done again; say why it cannot be, None if it will."""
+        return await redo.redo(self._pool, self._owner, delivery_id)
 
     async def imports_of(self, delivery_id: int) -> tuple[Report, ...]:
         """Give the reports of a delivery, file by file."""

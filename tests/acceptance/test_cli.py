@@ -151,6 +151,9 @@ async def test_what_came_can_be_read_and_each_file_of_it(place, ask):
     assert "lot.tsv" in command(place, "deliveries", "list").stdout
     assert "3 added" in command(place, "deliveries", "show", "1").stdout
     assert command(place, "deliveries", "show", "99").returncode == 66
+    refused = command(place, "deliveries", "retry", "1")
+    assert refused.returncode == 66
+    assert "delivery 1 is imported; only what was rejected or failed" in refused.stderr
 
 
 @pytest.mark.parametrize("words", [("show", "99"), ("rejections", "99")])

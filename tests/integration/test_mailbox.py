@@ -5,10 +5,12 @@ keywords and pushes after half a second, pymap drops keywords and pushes at once
 """
 
 import asyncio
+import contextlib
 import hashlib
 import imaplib
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -575,3 +577,90 @@ async def test_a_token_that_the_server_refuses_is_forgotten(dovecot, authority, 
     await box.watch()
     assert isinstance(box.ended, Denied)
     assert tokens.forgotten == 1
+
+
+@asynccontextmanager
+async def scripted(
+    answers: dict[str, Any], store: Any, state: Path
+) -> AsyncIterator[tuple[Scripted, Postbox]]:
+    """A mailbox on a server that answers as ``POISON`` does, but for ``answers``."""
+    async with Scripted({**POISON, **answers}) as server:
+        place = office(server, store, state)
+        source = MailboxSource(place.config, Spool(state, 1 << 20), store, 1 << 20)
+        yield server, Postbox(source, store)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        b"TAG NO no\r\n",
+        b"TAG BAD Command Error. 11\r\n",
+        b"TAG NO [SERVERBUG] Internal error occurred\r\n",
+    ],
+)
+async def test_a_message_that_the_server_refuses_does_not_keep_the_others_away(
+    store, tmp_path, refusal
+):
+    answers = {"UID FETCH 2 (UID BODY": refusal}
+    async with scripted(answers, store, tmp_path) as (_, box), asyncio.TaskGroup() as group:
+        watching = group.create_task(box.watch())
+        (arrival,) = await box.until(1)
+        watching.cancel()
+    assert arrival.place == (77, 3)
+
+
+async def test_a_message_that_comes_in_crumbs_is_left(store, tmp_path):
+    crumb = b"* 1 FETCH (UID 2 BODY[]<%d> {1}\r\nx)\r\nTAG OK done\r\n"
+    facts = POISON["UID FETCH 2:3 (UID RFC822"]
+    assert isinstance(facts, bytes)
+    answers = {
+        "UID FETCH 2:3 (UID RFC822": facts.replace(b"RFC822.SIZE 5", b"RFC822.SIZE 500000", 1),
+        "UID FETCH 2 (UID BODY": [crumb % offset for offset in range(100)],
+    }
+    async with scripted(answers, store, tmp_path) as (_, box), asyncio.TaskGroup() as group:
+        watching = group.create_task(box.watch())
+        (arrival,) = await box.until(1)
+        watching.cancel()
+    assert arrival.place == (77, 3)
+
+
+async def test_a_server_that_ends_every_idle_at_once_is_not_run_round(store, tmp_path):
+    answers = {"UID SEARCH": b"* SEARCH\r\nTAG OK done\r\n", "IDLE": b"+ idling\r\nTAG OK done\r\n"}
+    async with scripted(answers, store, tmp_path) as (server, box):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await box.watch()
+        assert 5 < server.heard.count("IDLE") < 20
+
+
+@pytest.mark.parametrize("refusal", [b"TAG NO [TRYCREATE] no\r\n", b"TAG NO [NOPERM] no\r\n"])
+async def test_a_folder_that_cannot_be_opened_leaves_ours_open(store, tmp_path, refusal):
+    answers = {
+        "CAPABILITY": b"* CAPABILITY IMAP4rev1 IDLE UIDPLUS\r\nTAG OK done\r\n",
+        'SELECT "Imported"': refusal,
+        "UID FETCH 2 (UID BODY": b"* 1 FETCH (UID 2 BODY[]<0> {5}\r\nworld)\r\nTAG OK done\r\n",
+        "UID FETCH 2 (UID RFC822": POISON["UID FETCH 2:3 (UID RFC822"],
+        "UID STORE": b"TAG OK done\r\n",
+        "CREATE": b"TAG OK done\r\n",
+        "SUBSCRIBE": b"TAG OK done\r\n",
+    }
+    async with scripted(answers, store, tmp_path) as (server, box), asyncio.TaskGroup() as group:
+        watching = group.create_task(box.watch())
+        await box.until(2)
+        with pytest.raises(TryAgain):
+            await box.settle(next(iter(box.taken.values())), Outcome.IMPORTED)
+        assert box.ended is None
+        assert server.heard.count('SELECT "INBOX"') > 1
+        watching.cancel()
+
+
+@pytest.mark.parametrize("told", [b'"zz"', b'"\\r"', b"NIL", b"{1}\r\n\n"])
+async def test_a_delimiter_that_cannot_be_one_spells_nothing(store, tmp_path, told):
+    listed = b"* LIST (\\Noselect) " + told + b' ""\r\nTAG OK done\r\n'
+    async with scripted({"LIST": listed}, store, tmp_path) as (server, box):
+        box.source.config = box.source.config.model_copy(update={"imported_folder": "a/b"})
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(box.watch())
+            await eventually(lambda: [line for line in server.heard if "STATUS" in line])
+            watching.cancel()
+        assert [line for line in server.heard if 'STATUS "a/b"' in line]

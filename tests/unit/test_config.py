@@ -71,6 +71,8 @@ def test_every_fault_is_told_at_once_by_its_path():
         ("[databse]", "databse", 'did you mean "database"'),
         ("[http]\nlisten_on = 1", "http.listen_on", 'did you mean "listen"'),
         ("[http]\nxyzzy = 1", "http.xyzzy", "no such option"),
+        (FEED + 'file = "*.tsv"', "feed[lot].file", 'as a list: ["…"]'),
+        ("[feed]\nname = 'lot'", "feed", "write [[feed]], with two brackets"),
         (FEED + 'form = ["a@b"]', "feed[lot].form", 'did you mean "from"?'),
         (
             "[[mailbox]]\nname = 'm'\nhost = 'h'\nuser = 'u'\n[mailbox.oauth2]\nclientid = 'c'",

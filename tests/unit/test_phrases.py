@@ -118,7 +118,6 @@ def test_a_refused_login_is_denied(line):
         (b"NO [INUSE] mailbox is locked", 60),
         (b"NO [LIMIT] UIDs", 600),
         (b"NO Server Unavailable. 15", 300),
-        (b"BAD Internal error occurred", 300),
     ],
 )
 def test_a_server_that_asks_for_patience_gets_it(line, seconds, login):
@@ -197,3 +196,11 @@ def test_whatever_a_server_says_becomes_an_error_that_may_pass(words, login):
     ):
         assert isinstance(error, TryAgain)
         assert str(error).isprintable()
+
+
+@pytest.mark.parametrize(
+    "line", [b"BAD Internal error occurred", b"NO [SERVERBUG] Internal error occurred. See the log"]
+)
+def test_an_error_inside_the_server_is_of_the_one_command_and_no_wish_for_patience(line):
+    error = phrases.refusal("h", "FETCH", heard(line))
+    assert isinstance(error, phrases.Refusal)

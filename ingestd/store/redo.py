@@ -1,0 +1,51 @@
+"""DOOR  A delivery done once more, from its bytes in the spool, as if it had just been taken.
+
+Only what changed nothing may be done again: its reports are forgotten, its place in the order
+is kept, so what is older than the latest applied is superseded as ever.
+"""
+
+from ingestd.model import UNROUTED
+from ingestd.store.pool import Pool, Row
+
+_ROW = """
+SELECT d.taken_by, d.outcome, d.refused, d.kind, EXISTS (
+  SELECT FROM ingest.imports i WHERE i.delivery_id = d.id
+  AND i.outcome NOT IN ('rejected', 'failed')) AS changed
+FROM ingest.deliveries d WHERE d.id = $1 FOR UPDATE"""
+
+_FORGET = "DELETE FROM ingest.imports WHERE delivery_id = $1"
+_FORGET_REPLIES = "DELETE FROM ingest.replies WHERE delivery_id = $1 AND sent_at IS NULL"
+
+_AGAIN = """
+UPDATE ingest.deliveries SET state = 'received', outcome = NULL, reason = NULL, attempts = 0,
+  lost = 0, owner = NULL, lease_until = NULL, finished_at = NULL, settled_at = NULL,
+  lane = coalesce(hint, $2)
+WHERE id = $1"""
+
+
+async def redo(pool: Pool, owner: str, number: int) -> str | None:
+    """Have a rejected or failed delivery done again; say why it cannot be, None if it will."""
+    async with pool.transaction() as connection:
+        row = await connection.fetchrow(_ROW, number)
+        if row is None:
+            return f"there is no delivery {number}; `ingestd deliveries list` shows the latest"
+        refusal = _refusal(row, owner)
+        if refusal is not None:
+            return f"delivery {number} {refusal}"
+        await connection.execute(_FORGET, number)
+        await connection.execute(_FORGET_REPLIES, number)
+        await connection.execute(_AGAIN, number, UNROUTED)
+    return None
+
+
+def _refusal(row: Row, owner: str) -> str | None:
+    if row["outcome"] not in ("rejected", "failed"):
+        state = row["outcome"] or "not done yet"
+        return f"is {state}; only what was rejected or failed is done again"
+    if row["changed"]:
+        return "brought one file that was loaded; have the others sent alone"
+    if row["refused"] is not None or row["kind"] == "cli":
+        return "left no bytes here; have it sent, or import it, anew"
+    if row["taken_by"] != owner:
+        return f"is with {row['taken_by']}; do it there, with its configuration"
+    return None
