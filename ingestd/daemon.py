@@ -21,24 +21,25 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
 from ingestd.config import Feed
 from ingestd.doors import Doors, Load, Source
-from ingestd.errors import Clash, Misconfigured, OutOfTurn, ReadFailed, Refused, TryAgain
-from ingestd.model import (
-    UNROUTED,
-    Arrival,
-    Delivery,
-    Excerpt,
-    File,
-    Opened,
-    Outcome,
-    ReadJob,
+from ingestd.errors import (
+    Clash,
+    IngestError,
+    Misconfigured,
+    OutOfTurn,
+    ReadFailed,
+    Refused,
+    TryAgain,
 )
-from ingestd.patience import insistently, pause
+from ingestd.model import UNROUTED, Arrival, Delivery, Excerpt, File, Opened, ReadJob
+from ingestd.patience import PutOff, bug, insistently, pause
 from ingestd.report import Report, Settlement
+from ingestd.settling import Settling
 
 #: A delivery that failed this often is set aside, and the others go on.
 STRIKES = 3
@@ -56,6 +57,7 @@ LAST_WORDS = 2.0
 WELL_AFTER = 60.0
 
 _LOG = structlog.get_logger("daemon")
+_T = TypeVar("_T")
 
 
 class Daemon:
@@ -66,12 +68,12 @@ class Daemon:
         self._doors = doors
         self._feeds = feeds
         self._handlers = handlers
-        self._sources = {source.name: source for source in doors.sources}
+        self._settling = Settling(doors, self.excerpt)
         self._work = asyncio.Event()
-        self._owed = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._claimed: dict[int, Delivery] = {}
-        self._held: set[str] = set()
+        self._put_off = PutOff()
+        self._well: set[str] = set()
         self._clashes: Counter[int] = Counter()
 
     async def run(self, stop: asyncio.Event, grace: Callable[[], float]) -> None:
@@ -82,7 +84,7 @@ class Daemon:
         async with asyncio.TaskGroup() as group:
             watching = [group.create_task(self._watch(source)) for source in self._doors.sources]
             handling = [group.create_task(self._handle(stop)) for _ in range(self._handlers)]
-            aside = (group.create_task(self._settle()), group.create_task(self.keep_claims()))
+            aside = (group.create_task(self._settling.run()), group.create_task(self.keep_claims()))
             await stop.wait()
             for task in watching:
                 task.cancel()
@@ -90,29 +92,37 @@ class Daemon:
             await asyncio.wait(handling, timeout=grace())
             for task in (*handling, *aside):
                 task.cancel()
-        await _briefly(self._settle_all)
+        await _briefly(self._settling.settle_all)
 
     # -- sources -------------------------------------------------------------------------
 
     async def _watch(self, source: Source) -> None:
-        """Watch one source for ever: a source that fails is entered again after a while."""
+        """Watch one source for ever: a source that fails is entered again after a while.
+
+        Whatever it fails of: a bug in one mailbox must not stop the folders.  Only a source
+        that was never ready and is misconfigured ends us, so that the start fails.
+        """
         failures = 0
         while True:
             began = time.monotonic()
             try:
                 await self._watch_once(source)
-            except* TryAgain as errors:
+            except* Exception as errors:
                 error = _first(errors)
+                if isinstance(error, Misconfigured) and source.name not in self._well:
+                    raise
                 failures = 1 if time.monotonic() - began > WELL_AFTER else failures + 1
-                seconds = pause(error, failures)
-                self._doors.tell.source(source.name, up=False)
-                _LOG.warning(
-                    "source.failed",
-                    source=source.name,
-                    error=str(error),
-                    again_in=round(seconds, 1),
-                )
-                await asyncio.sleep(seconds)
+                await self._rest(source.name, error, pause(error, failures))
+
+    async def _rest(self, name: str, error: BaseException, seconds: float) -> None:
+        """Say how a source failed, and leave it alone for a while."""
+        self._doors.tell.source(name, up=False)
+        again_in = round(seconds, 1)
+        if isinstance(error, IngestError):
+            _LOG.warning("source.failed", source=name, error=str(error), again_in=again_in)
+        else:
+            _LOG.error("source.failed", source=name, again_in=again_in, **bug(error))
+        await asyncio.sleep(seconds)
 
     async def _watch_once(self, source: Source) -> None:
         """Hold the lease on a source and watch it, until either fails."""
@@ -123,26 +133,26 @@ class Daemon:
                 group.create_task(self._keep_lease(source.name))
                 await source.watch(self._take, partial(self._ready, source.name))
         finally:
-            self._held.discard(source.name)
+            self._settling.let_go(source.name)
             await _briefly(self._doors.store.unlease, source.name)  # else it runs out by itself
 
     def _ready(self, name: str) -> None:
         """Begin to settle what is owed to a source that can be told."""
-        self._held.add(name)
+        self._well.add(name)
         self._doors.tell.source(name, up=True)
-        self._owed.set()
+        self._settling.hold(name)
 
     async def _keep_lease(self, name: str) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY)
-            if not await self._doors.store.lease(name):
+            if not await _passing(self._doors.store.lease, name):
                 raise TryAgain(f"another instance has taken over the source {name!r}")
 
     async def _take(self, arrival: Arrival) -> None:
-        delivery = await self._doors.store.take(arrival)
+        delivery = await _passing(self._doors.store.take, arrival)
         self._work.set()
         if delivery.outcome is not None:  # another copy of what is done is to be settled too
-            self._owed.set()
+            self._settling.owe(delivery)
 
     # -- deliveries ----------------------------------------------------------------------
 
@@ -151,7 +161,9 @@ class Daemon:
         while not stop.is_set():
             delivery = await self._claim()
             if delivery is None:
-                await self._wait_for(self._work)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._put_off.soonest(POLL_EVERY)):
+                        await self._work.wait()
                 continue
             try:
                 await self._attempt(delivery)
@@ -164,7 +176,7 @@ class Daemon:
             self._work.clear()
             lanes = (claimed.arrival.lane for claimed in self._claimed.values())
             busy = tuple(lane for lane in lanes if lane != UNROUTED)
-            at_work = tuple(self._claimed)
+            at_work = (*self._claimed, *self._put_off.waiting())
             delivery = await insistently(self._doors.store.claim, None, busy, at_work)
             if delivery is not None:
                 self._claimed[delivery.id] = delivery
@@ -181,28 +193,42 @@ class Daemon:
     async def _attempt(self, delivery: Delivery) -> None:
         """Handle a delivery once; what fails goes back to the ledger.
 
-        Only a parser's failure counts as a strike: a database that is away, a dealership
-        that was removed, our own end are no fault of the file's, and two loads in each
-        other's way are nobody's.
+        Only a parser's failure or a bug counts as a strike: a database that is away, a
+        dealership that was removed, our own end are no fault of the file's, and two loads in
+        each other's way are nobody's.
         """
         try:
-            settlement = await self._handle_or_close(delivery)
+            self._done(await self._handle_or_close(delivery))
         except OutOfTurn:
             self._work.set()  # it went back to the ledger and is claimed when it is its turn
         except Clash as error:
             await self._after_clash(delivery, error)
         except (TryAgain, Misconfigured) as error:
             _LOG.warning("delivery.waits", delivery=delivery.id, error=str(error))
-            await self._give_back(delivery, POLL_EVERY)
+            self._put_off.put_longer(delivery.id, POLL_EVERY)
+            await self._give_back(delivery)
         except ReadFailed as error:
             _LOG.warning("delivery.failed", delivery=delivery.id, error=str(error))
-            await insistently(partial(self._doors.store.release, delivery, counted=True))
+            await self._strike(delivery)
         except asyncio.CancelledError:
             await _briefly(partial(self._doors.store.release, delivery, counted=False))
             raise
-        else:
-            self._doors.tell.settled(settlement)
-            self._owed.set()
+        except Exception as error:  # noqa: BLE001  a bug that one delivery meets
+            # Three of them set that delivery aside, as anything else that fails does: one
+            # poisonous mail must not end the daemon, which would meet it again at each start.
+            _LOG.error("delivery.failed", delivery=delivery.id, **bug(error))
+            self._put_off.put_longer(delivery.id, POLL_EVERY)
+            await self._strike(delivery)
+
+    def _done(self, settlement: Settlement) -> None:
+        self._put_off.forget(settlement.delivery.id)
+        self._clashes.pop(settlement.delivery.id, None)
+        self._settling.owe(settlement.delivery)
+        self._doors.tell.settled(settlement)
+
+    async def _strike(self, delivery: Delivery) -> None:
+        """Give a delivery back, its attempt counted."""
+        await insistently(partial(self._doors.store.release, delivery, counted=True))
 
     async def _handle_or_close(self, delivery: Delivery) -> Settlement:
         """Handle a source's delivery; close what a command left behind when it was killed."""
@@ -211,9 +237,9 @@ class Daemon:
         reason = "the command that imported it ended before it was done; import the file again"
         return await self._doors.store.finish(delivery, (), reason)
 
-    async def _give_back(self, delivery: Delivery, pause: float) -> None:
+    async def _give_back(self, delivery: Delivery) -> None:
+        """Leave a delivery that is put off to the ledger, and its handler to the others."""
         await insistently(partial(self._doors.store.release, delivery, counted=False))
-        await asyncio.sleep(pause)
 
     async def _after_clash(self, delivery: Delivery, error: Clash) -> None:
         """Wait none to speak of at first, then longer; too many in a row are a strike."""
@@ -221,10 +247,12 @@ class Daemon:
         if self._clashes[delivery.id] > CLASHES:
             del self._clashes[delivery.id]
             _LOG.warning("delivery.failed", delivery=delivery.id, error=str(error))
-            await insistently(partial(self._doors.store.release, delivery, counted=True))
+            await self._strike(delivery)
             return
         longest = min(POLL_EVERY, 0.01 * 2.0 ** self._clashes[delivery.id])
-        await self._give_back(delivery, longest * random.uniform(0.5, 1))  # noqa: S311  not to meet again
+        seconds = longest * random.uniform(0.5, 1)  # noqa: S311  not to meet again
+        self._put_off.put(delivery.id, seconds)
+        await self._give_back(delivery)
 
     async def handle(self, delivery: Delivery) -> Settlement:
         """Read and load a claimed delivery, and close it.
@@ -289,32 +317,6 @@ class Daemon:
 
     # -- settling ------------------------------------------------------------------------
 
-    async def _settle(self) -> None:
-        """Tell the sources what became of their deliveries, until nothing is owed."""
-        while True:
-            self._owed.clear()
-            if not await insistently(self._settle_all):
-                await self._wait_for(self._owed)
-
-    async def _settle_all(self) -> bool:
-        """Settle what is owed to the sources we hold; False when there is no use in going on."""
-        owed = await self._doors.store.unsettled(tuple(self._held))
-        told = [await self._settle_one(settlement) for settlement in owed]
-        return bool(told) and all(told)
-
-    async def _settle_one(self, settlement: Settlement) -> bool:
-        delivery = settlement.delivery
-        source = self._sources.get(delivery.arrival.source)
-        try:
-            if source is not None:
-                papers = self._doors.papers(settlement, self.excerpt)
-                await source.settle(delivery, delivery.outcome or Outcome.FAILED, papers)
-            await self._doors.store.settled(delivery)
-        except TryAgain as error:
-            _LOG.warning("settlement.waits", delivery=delivery.id, error=str(error))
-            return False
-        return True
-
     async def excerpt(self, delivery: Delivery, report: Report) -> AsyncGenerator[bytes]:
         """Give the sender's own rejected lines of one file: all of them, from the ledger.
 
@@ -332,13 +334,13 @@ class Daemon:
         except (ReadFailed, Refused) as error:
             _LOG.warning("excerpt.failed", delivery=delivery.id, error=str(error))
 
-    # -- waiting -------------------------------------------------------------------------
 
-    @staticmethod
-    async def _wait_for(event: asyncio.Event) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL_EVERY):
-                await event.wait()
+async def _passing(call: Callable[..., Awaitable[_T]], *args: object) -> _T:
+    """Call the store for a source: where it will not have us any more, that may pass."""
+    try:
+        return await call(*args)
+    except Misconfigured as error:
+        raise TryAgain(str(error)) from error
 
 
 async def _briefly(call: Callable[..., Awaitable[object]], *args: object) -> None:

@@ -82,7 +82,8 @@ class Store(Protocol):
     ) -> Delivery | None:
         """Claim the oldest waiting delivery outside the ``busy`` lanes (or just that one).
 
-        None of those ``at_work`` here: a claim of our own that is not among them was lost.
+        None of ``at_work``: those at work here (a claim of our own that is not among them was
+        lost) and those that are put off, for which the younger ones of their lanes wait.
         The attempt is counted before anything else is done.  None: nothing to do.
         """
 
@@ -122,7 +123,7 @@ class Store(Protocol):
         """Give every rejected line of an import, in the order of the file."""
 
     async def unsettled(self, sources: Sequence[str]) -> tuple[Settlement, ...]:
-        """List the settlements that are still owed to ``sources``, oldest first."""
+        """List what is still owed to ``sources``, or without any to commands, oldest first."""
 
     async def settled(self, delivery: Delivery) -> None:
         """Tick a settlement off."""

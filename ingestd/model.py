@@ -125,11 +125,13 @@ class Letter:
     """What a mail says of itself, for people: data of the sender's, never a proof of anything.
 
     ``automatic`` is true of what a program sent or a list passed on: it gets no reply.
+    ``written`` is its one Date header, with a zone; ``None``: there is none that can be read.
     """
 
     sender: str
     subject: str
     automatic: bool
+    written: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Rules for a mail:
   * Whose it can be is found by its header alone, and so is whether its sender is proven
     (``mail.sender``).  If it can be nobody's, or nobody's proof holds, nothing else of it is
     looked at: a stranger's MIME is not walked.
+  * Where the proof rests on a signature, only the recipients in To and Cc count for ``to``.
   * Each file goes by its name among all feeds that the letter can be for, not the proven ones
     alone: a file that could be for a feed without proof is not given to another instead.
   * A feed with a secret address does not count for a letter that is not addressed to it, as
@@ -14,7 +15,7 @@ Reasons: no_feed several_feeds unproven_sender too_large no_table, and those of 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from ingestd.config import Feed, Limits
@@ -33,6 +34,7 @@ _ADVICE = {
     "secret_address": "the dealer must send it to the address that was given to them",
     "none": "the dealer must send it with one plain From address",
 }
+_SIGNED_TO = "where sender_proof is dmarc or dkim, only To and Cc count for the option to"
 _SIGN = (
     "if the dealer did send it, their mail must be signed for their own domain (DKIM, DMARC), or "
     "the feed needs another sender_proof"
@@ -132,7 +134,7 @@ class _Letter:
             return Opened((self._whole(None, "too_large", _TOO_LARGE),), unknown)
         mail = sender.envelope(block)
         posted = route.Posted(self.arrival.source, mail.sender, mail.recipients, mail.subject)
-        fit = route.for_letter(posted, feeds)
+        fit = _fitting(posted, mail, feeds)
         if isinstance(fit, route.Routed):
             return Opened((self._whole(None, "no_feed", fit.message),), mail.letter())
         able = tuple(feed for feed in fit if not _is_elsewhere(feed, mail)) or fit
@@ -150,8 +152,8 @@ class _Letter:
 
     def _doubts(self, mail: sender.Envelope, feeds: Sequence[Feed]) -> Mapping[str, str | None]:
         authority = self.trust.authority(self.arrival.source)
-        check = self._own_check()
-        return {feed.name: sender.proof(mail, authority, feed, check) for feed in feeds}
+        check, came = self._own_check(), self.arrival.first_seen
+        return {feed.name: sender.proof(mail, authority, feed, came, check) for feed in feeds}
 
     def _own_check(self) -> Callable[[str], str | None] | None:
         """Give our own check of DKIM: once for each domain, as of when the mail came."""
@@ -160,6 +162,22 @@ class _Letter:
         came = self.arrival.first_seen.timestamp()
         sealed = dkim.Sealed(self.content, self.limits.message_size, came, self.trust.txt)
         return cache(partial(dkim.check, sealed))
+
+
+def _fitting(
+    posted: route.Posted, mail: sender.Envelope, feeds: Sequence[Feed]
+) -> tuple[Feed, ...] | route.Routed:
+    """Give the feeds that a letter can be for; where there is none, why."""
+    fit = route.for_letter(posted, feeds)
+    if isinstance(fit, route.Routed):
+        return fit
+    signed = replace(posted, recipients=mail.addressed)
+    none = route.for_letter(signed, [feed for feed in fit if sender.by_signature(feed)])
+    able = () if isinstance(none, route.Routed) else none
+    left = tuple(feed for feed in fit if feed in able or not sender.by_signature(feed))
+    if left or not isinstance(none, route.Routed):
+        return left
+    return replace(none, message=f"{none.message}; {_SIGNED_TO}")
 
 
 def _is_elsewhere(feed: Feed, mail: sender.Envelope) -> bool:

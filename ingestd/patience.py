@@ -4,12 +4,15 @@ Rules:
   * What may pass is tried soon, then later and later, with jitter, so that a hundred clients
     do not come back in one moment.
   * A refused login is tried after 1, 5, 15 and then every 60 minutes: providers lock an
-    account that is asked more often.
+    account that is asked more often.  What is misconfigured waits as long for its mending.
   * A server that asks to be left alone is left alone as long as it said, and longer each time.
 """
 
 import random
+import time
+import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -30,6 +33,8 @@ LONGEST_PAUSE = 60.0
 AFTER_DENIAL = (60.0, 300.0, 900.0, 3600.0)
 #: Throttled again and again: at most so many times what the server asked for.
 MOST_PATIENCE = 8
+#: Numbers that are remembered as put off; who is forgotten is only tried sooner.
+MOST_PUT_OFF = 1000
 
 _LOG = structlog.get_logger("daemon")
 _T = TypeVar("_T")
@@ -45,11 +50,61 @@ def pause(
     if isinstance(error, Throttled):
         asked: float = error.seconds * min(1 << (failures - 1), MOST_PATIENCE)
         return asked * (1 + chance() / 4)
-    if isinstance(error, Denied):
+    if isinstance(error, (Denied, Misconfigured)):
         after = AFTER_DENIAL[min(failures, len(AFTER_DENIAL)) - 1]
         return after * (1 + chance() / 10)
     longest: float = min(LONGEST_PAUSE, 1 << min(failures, 10))
     return longest * (0.2 + 0.8 * chance())
+
+
+class PutOff:
+    """Deliveries, by number, that are left alone until their time: kept in memory only."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the clock, in seconds."""
+        self._clock = clock
+        self._until: dict[int, tuple[int, float]] = {}
+
+    def put(self, number: int, seconds: float) -> None:
+        """Leave one alone for ``seconds`` from now."""
+        times, _ = self._until.pop(number, (0, 0.0))
+        self._until[number] = times + 1, self._clock() + seconds
+        if len(self._until) > MOST_PUT_OFF:
+            del self._until[next(iter(self._until))]
+
+    def put_longer(self, number: int, first: float) -> None:
+        """Leave one alone for ``first`` seconds, and twice as long each time it is put off."""
+        self.put(number, min(LONGEST_WAIT, first * (1 << min(self.times(number), 10))))
+
+    def times(self, number: int) -> int:
+        """Count how often one was put off since it was last forgotten."""
+        return self._until.get(number, (0, 0.0))[0]
+
+    def forget(self, number: int) -> None:
+        """Begin anew with one: it went well."""
+        self._until.pop(number, None)
+
+    def clear(self) -> None:
+        """Begin anew with all of them."""
+        self._until.clear()
+
+    def waiting(self) -> tuple[int, ...]:
+        """Give those whose time has not come."""
+        now = self._clock()
+        return tuple(number for number, (_, until) in self._until.items() if until > now)
+
+    def soonest(self, longest: float) -> float:
+        """Give the seconds until the next one's time comes, ``longest`` at most."""
+        now = self._clock()
+        waits = [until - now for _, until in self._until.values() if until > now]
+        return min((longest, *waits))
+
+
+def bug(error: BaseException) -> dict[str, str]:
+    """Give class and places of what nobody expected, not the values: they may be a customer's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = (f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
+    return {"error": type(error).__name__, "where": " < ".join(places)}
 
 
 async def patiently(call: Callable[..., Awaitable[_T]], *args: object) -> _T:

@@ -5,7 +5,8 @@ decided here, before it is asked:
   * a signature counts for the very domain that it signs for (``d=``), not for a parent's;
   * ``l=`` is refused, for anything may be appended; ``rsa-sha1`` and keys below 1,024 bits are
     (RFC 8301); so are ``t=y`` in the key (a trial), an end (``x=``) before the mail came, a
-    ``t=`` after it, and a signature that does not cover From;
+    ``t=`` after it, and a signature that does not cover From, or what else of the header is
+    gone by, where it is there (``_COVERED``): anybody could change it or put it in;
   * at most five signatures of the domain are looked at, none of more than 4 KiB or with long
     runs of white space: the library's patterns may go back over them for ever;
   * the body's sum is made here, without patterns: the library's take the square of a long run of
@@ -37,6 +38,9 @@ _MOST = 5
 _LONGEST = 4 << 10
 #: Seconds by which clocks may differ, as in the library.
 _SLOP = 36_000
+#: What tells a mail's feed and its age.  Not To nor Content-Type: large providers sign one of the
+#: two only, and a second one of either is refused in any case.
+_COVERED = {name.lower().encode(): name for name in ("Subject", "Date")}
 _GAP = re.compile(rb"\s{81}")
 _SELECTOR = re.compile(rb"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,127})\Z")
 _NUMBER = re.compile(rb"[0-9]{1,15}\Z")
@@ -114,7 +118,7 @@ class _Checked:
 
     def doubt(self, index: int, tags: Tags) -> str | None:
         """Say why the signature of that number does not count; ``None``: it does."""
-        wrong = _wrong(tags, self.mail.came)
+        wrong = _wrong(tags, self.mail.came) or _uncovered(tags, self.block)
         if wrong is not None:
             return wrong
         place = tags[b"s"] + b"._domainkey." + tags[b"d"]
@@ -129,7 +133,7 @@ class _Checked:
     def _refuted(self, index: int, tags: Tags, record: bytes) -> str | None:
         """Let the library verify the header, with a key that was found already."""
         library = self.library
-        signed = [name.strip().lower() for name in tags[b"h"].split(b":")]
+        signed = _names(tags)
         # Without bh= it leaves the body alone; what is verified is the field as it came.
         asked = {name: value for name, value in tags.items() if name != b"bh"}
         try:
@@ -166,7 +170,7 @@ def _wrong(tags: Tags, came: float) -> str | None:
         f"its algorithm is {shown(text(algorithm))!r}": algorithm not in _ALGORITHMS,
         "its canonical form is unknown (c=)": tags.get(b"c", b"simple") not in _FORMS,
         "it covers only part of the mail (l=)": b"l" in tags,
-        "it does not cover From": not _covers_from(tags),
+        "it does not cover From": b"from" not in _names(tags),
         "it has no selector that can be asked for": not _SELECTOR.match(tags.get(b"s", b"")),
         "its key is not in the DNS (q=)": tags.get(b"q", b"dns/txt") != b"dns/txt",
         "it bears no sums (b=, bh=)": not (tags.get(b"b") and tags.get(b"bh")),
@@ -177,9 +181,17 @@ def _wrong(tags: Tags, came: float) -> str | None:
     return next((sentence for sentence, broken in rules.items() if broken), None)
 
 
-def _covers_from(tags: Tags) -> bool:
-    names = tags.get(b"h", b"").lower().split(b":")
-    return b"from" in [name.strip() for name in names]
+def _uncovered(tags: Tags, block: bytes) -> str | None:
+    """Say what of a header that must be signed is there and is not."""
+    there = {name.encode() for name, _ in headers.fields(block)}
+    open_ = (there & _COVERED.keys()) - set(_names(tags))
+    names = ", ".join(title for name, title in _COVERED.items() if name in open_)
+    return f"it does not cover {names}" if names else None
+
+
+def _names(tags: Tags) -> list[bytes]:
+    """Give the names of the fields that are signed, in small letters."""
+    return [name.strip() for name in tags.get(b"h", b"").lower().split(b":")]
 
 
 def _at(tags: Tags, name: bytes, otherwise: float) -> float:

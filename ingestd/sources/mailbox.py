@@ -194,12 +194,13 @@ class _Visit:
 
     async def run(self) -> None:
         """Look, take, settle, wait: until the connection fails or the login runs out."""
+        look = True
         while not self._login_ends():
             self.wake.clear()
-            await self._look()
+            if look:
+                await self._look()
             await self._grant()
-            if not self.wishes:
-                await self._wait()
+            look = not self.wishes and await self._wait()
 
     def _login_ends(self) -> bool:
         tokens = self.source.tokens
@@ -340,7 +341,8 @@ class _Visit:
 
     # -- waiting -------------------------------------------------------------------------
 
-    async def _wait(self) -> None:
+    async def _wait(self) -> bool:
+        """Wait; say whether to look: something came, or it is time."""
         try:
             idled = await self.session.idle(self.wake, self._patience())
         except Lost as lost:
@@ -349,6 +351,8 @@ class _Visit:
         if idled.ended_by_server:
             self._learn(idled.seconds)
         await self._rest(idled)
+        # Who is only woken to settle does not search a folder of thousands each time.
+        return idled.pushed or not self.wishes or self._patience() <= 0
 
     async def _rest(self, idled: Idled) -> None:
         """Do not run round and round with a server that ends every IDLE at once for nothing."""

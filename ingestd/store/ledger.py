@@ -79,11 +79,17 @@ _SHARE_A_LANE = "(o.lane = d.lane OR o.lane = '' OR d.lane = '')"
 _MAY_SHARE_ONE = f"(o.lane = '{UNROUTED}' AND d.lane = ANY ({{deltas}}::text[]))"
 _IS_OLDER = "(o.first_seen, o.id) < (d.first_seen, d.id)"
 
+#: Only of a lane's oldest is asked what is in its way: of a long backlog it would take seconds.
 _CLAIM_OLDEST = _CLAIM.format(
-    which=f"""d.id <> ALL ($6::bigint[]) AND (d.lane = '{UNROUTED}' OR
-              (d.lane <> ALL ($4::text[]) AND '' <> ALL ($4::text[])
-               AND (d.lane <> '' OR cardinality($4::text[]) = 0) AND NOT EXISTS ({_OTHERS}
-                AND ({_SHARE_A_LANE} OR {_MAY_SHARE_ONE.format(deltas="$5")}) AND {_IS_OLDER})))"""
+    which=f"""d.id = ANY (ARRAY(
+              SELECT d.id FROM (SELECT DISTINCT lane FROM ingest.deliveries
+                                WHERE state IN ('received', 'working')) l
+              CROSS JOIN LATERAL (SELECT d.id, d.lane, d.first_seen FROM ingest.deliveries d
+                WHERE d.lane = l.lane AND d.id <> ALL ($6::bigint[]) AND {_CLAIMABLE}
+                ORDER BY d.first_seen, d.id LIMIT 1) d
+              WHERE d.lane = '{UNROUTED}' OR (d.lane <> ALL ($4::text[]) AND '' <> ALL ($4::text[])
+                AND (d.lane <> '' OR cardinality($4::text[]) = 0) AND NOT EXISTS ({_OTHERS}
+                AND ({_SHARE_A_LANE} OR {_MAY_SHARE_ONE.format(deltas="$5")}) AND {_IS_OLDER}))))"""
 )
 _CLAIM_ONE = _CLAIM.format(which="d.id = $4")
 
@@ -114,7 +120,7 @@ WHERE id = $1 RETURNING *"""
 _UNSETTLED = """
 SELECT * FROM ingest.deliveries
 WHERE state IN ('done', 'quarantined') AND settled_at IS NULL
-  AND (source = ANY ($2::text[]) OR kind = 'cli')
+  AND CASE kind WHEN 'cli' THEN cardinality($2::text[]) = 0 ELSE source = ANY ($2::text[]) END
   AND (owner = $1 OR owner IS NULL OR lease_until < clock_timestamp())
 ORDER BY first_seen, id LIMIT 1000"""
 
@@ -218,7 +224,7 @@ class Ledger:
     ) -> Delivery | None:
         """Claim the oldest delivery that may be worked on outside ``busy``, or just that one.
 
-        None of those ``at_work`` here, whose lane may not be known yet.
+        None of ``at_work``: at work here, or put off; what is younger in a lane waits for it.
         """
         single = delivery_id is not None
         values = (self._owner, DELIVERY_LEASE, single)
@@ -305,10 +311,7 @@ class Ledger:
     async def unsettled(
         self, sources: Sequence[str]
     ) -> tuple[tuple[Delivery, tuple[Report, ...]], ...]:
-        """List what is owed to ``sources``, or to a command, oldest first, a thousand at most.
-
-        It is what this instance owes, or what another left lying.
-        """
+        """List the oldest 1000 that we, or who is gone, owe to ``sources``; to commands if none."""
         async with self._pool.transaction() as connection:
             rows = await connection.fetch(_UNSETTLED, self._owner, list(sources))
             numbers = [row["id"] for row in rows]

@@ -3,17 +3,18 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from ingestd import daemon as module
-from ingestd import patience, reading
+from ingestd import patience, reading, settling
 from ingestd.config import Config, Feed, Limits
 from ingestd.daemon import Daemon
 from ingestd.doors import Doors
-from ingestd.errors import Clash, IngestError, ReadFailed, Refused, TryAgain
+from ingestd.errors import Clash, Fault, Misconfigured, ReadFailed, Refused, TryAgain
 from ingestd.model import Arrival, Delivery, Excerpt, Opened, Outcome, Reading, ReadJob
 from ingestd.report import Settlement
 from ingestd.store.postgres import PostgresStore
@@ -29,10 +30,10 @@ class Troubles:
     """Errors to come: the first calls with a name get them, later ones work."""
 
     def __init__(self) -> None:
-        self._due: dict[str, list[IngestError]] = defaultdict(list)
+        self._due: dict[str, list[Exception]] = defaultdict(list)
         self.met: list[str] = []
 
-    def plan(self, name: str, *errors: IngestError) -> None:
+    def plan(self, name: str, *errors: Exception) -> None:
         self._due[name] += errors
 
     def meet(self, name: str) -> None:
@@ -40,6 +41,36 @@ class Troubles:
             error = self._due[name].pop(0)
             self.met.append(f"{name}: {type(error).__name__}")
             raise error
+
+
+class TroubledSource(MemorySource):
+    """The source in memory, which fails when it is planned to, or does not answer."""
+
+    def __init__(self, name: str, troubles: Troubles, spool: dict[str, bytes]) -> None:
+        super().__init__(name)
+        self._troubles = troubles
+        self.spool = spool
+        self.failing: set[str] = set()
+        self.asked: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.again = asyncio.Event()
+
+    async def watch(self, take, ready=lambda: None) -> None:
+        self._troubles.meet(f"enter {self.name}")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(super().watch(take, ready))
+            await self.again.wait()
+            self.again.clear()
+            self._troubles.meet(f"watch {self.name}")
+
+    async def settle(self, delivery, outcome, papers) -> None:
+        self.asked.append(delivery.arrival.name)
+        await self.gate.wait()
+        if delivery.arrival.name in self.failing:
+            raise TryAgain("not now")
+        self._troubles.meet(f"settle {delivery.arrival.name}")
+        await super().settle(delivery, outcome, papers)
 
 
 class MemoryReader:
@@ -116,17 +147,20 @@ class Heard:
 class House:
     """A daemon that runs in the background of a test."""
 
-    def __init__(self, store: TroubledStore, admin: asyncpg.Connection) -> None:
+    def __init__(self, store: TroubledStore, admin: asyncpg.Connection, *, mail: bool) -> None:
         self.store = store
         self.admin = admin
         self.troubles = store.troubles
-        self.source = MemorySource("drop")
+        self.source = TroubledSource("drop", self.troubles, {})
+        self.mail = TroubledSource("mail", self.troubles, self.source.spool)
         self.heard = Heard()
         self.reader = MemoryReader(self.source, self.troubles)
-        doors = Doors((self.source,), self.reader, store, self.heard, receipts.papers)
+        sources = (self.source, self.mail) if mail else (self.source,)
+        doors = Doors(sources, self.reader, store, self.heard, receipts.papers)
         self.daemon = Daemon(doors, {"lot": FEED})
         self.stop = asyncio.Event()
         self.grace = 5.0
+        self.over = False
         loop = asyncio.get_running_loop()
         self.running = loop.create_task(self.daemon.run(self.stop, lambda: self.grace))
 
@@ -142,7 +176,7 @@ class House:
                     "SELECT id, settled_at FROM ingest.deliveries WHERE name = $1", name
                 )
                 if row and row["settled_at"]:
-                    return self.source.settled[row["id"]][0]
+                    return (self.source.settled | self.mail.settled)[row["id"]][0]
                 await asyncio.sleep(0.01)
 
     async def attempts(self, name: str) -> int:
@@ -157,10 +191,12 @@ def quick(monkeypatch) -> None:
         monkeypatch.setattr(module, name, 0.05)
     for name in ("LONGEST_WAIT", "LONGEST_PAUSE"):
         monkeypatch.setattr(patience, name, 0.05)
+    monkeypatch.setattr(patience, "AFTER_DENIAL", (0.05,))
+    monkeypatch.setattr(settling, "POLL_EVERY", 0.05)
 
 
-@pytest.fixture
-async def house(database, quick) -> AsyncIterator[House]:
+@contextlib.asynccontextmanager
+async def _house(database, *, mail: bool) -> AsyncIterator[House]:
     admin = await asyncpg.connect(database.url)
     await admin.execute(
         "INSERT INTO dealerships (name, location, contact_email, contact_phone)"
@@ -169,11 +205,31 @@ async def house(database, quick) -> AsyncIterator[House]:
     async with TroubledStore.opened(Config(), database.ingestd_url, "here") as store:
         assert isinstance(store, TroubledStore)
         store.troubles = Troubles()
-        made = House(store, admin)
+        made = House(store, admin, mail=mail)
         yield made
         made.stop.set()
-        await made.running
+        if not made.over:
+            await made.running
     await admin.close()
+
+
+@pytest.fixture
+async def house(database, quick) -> AsyncIterator[House]:
+    async with _house(database, mail=False) as made:
+        yield made
+
+
+@pytest.fixture
+async def with_mail(database, quick) -> AsyncIterator[House]:
+    """Give a daemon that has a mailbox besides its folder."""
+    async with _house(database, mail=True) as made:
+        yield made
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 async def test_a_file_goes_all_the_way(house):
@@ -343,3 +399,119 @@ async def test_claims_are_renewed_while_a_file_is_worked_on(house):
     house.reader.gate.set()
 
     assert await house.outcome("a.tsv") is Outcome.IMPORTED
+
+
+# What one delivery, one source or one settlement must not do to the others.
+
+
+async def test_what_waits_on_the_world_leaves_the_handlers_to_the_others(house, monkeypatch):
+    monkeypatch.setattr(module, "POLL_EVERY", 600.0)
+    monkeypatch.setattr(patience, "LONGEST_WAIT", 600.0)
+    for name in ("a.tsv", "b.tsv"):
+        house.troubles.plan(f"open {name}", TryAgain("away"))
+        house.source.drop(name, lot(3), name)
+    house.source.drop("c.tsv", lot(3), "lot")
+
+    assert await house.outcome("c.tsv") is Outcome.IMPORTED
+    assert len(house.daemon._put_off.waiting()) == 2
+
+
+async def test_what_is_younger_in_its_lane_waits_for_what_waits_on_the_world(house):
+    house.troubles.plan("load a.tsv", *[TryAgain("away")] * 3)
+    house.source.drop("a.tsv", lot(3), "lot")
+    house.source.drop("b.tsv", lot(4), "lot")
+
+    assert await house.outcome("b.tsv") is Outcome.IMPORTED
+    assert [s.delivery.arrival.name for s in house.heard.settlements] == ["a.tsv", "b.tsv"]
+
+
+async def test_a_bug_that_one_delivery_meets_sets_it_aside_and_the_others_go_on(house):
+    house.troubles.plan("open a.tsv", *[TypeError("a bug")] * 9)
+    house.source.drop("a.tsv", lot(3), "lot")
+    house.source.drop("b.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.FAILED
+    assert await house.outcome("b.tsv") is Outcome.IMPORTED
+    assert house.troubles.met.count("open a.tsv: TypeError") == 3
+
+
+@pytest.mark.parametrize(
+    "error", [Misconfigured(Fault("drop", "is no folder any more")), RuntimeError("a bug")]
+)
+async def test_a_source_that_was_well_is_entered_again_whatever_it_fails_of(house, error):
+    house.source.drop("a.tsv", lot(3), "lot")
+    await house.outcome("a.tsv")
+    house.troubles.plan("watch drop", error)
+    house.source.again.set()
+    await until(lambda: ("drop", False) in house.heard.sources)
+    house.source.drop("b.tsv", lot(3), "lot")
+
+    assert await house.outcome("b.tsv") is Outcome.UNCHANGED
+
+
+async def test_a_source_that_was_never_ready_and_is_misconfigured_ends_the_start(house):
+    house.troubles.plan("enter drop", Misconfigured(Fault("drop", "is no folder")))
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.timeout(WITHIN):
+            await house.running
+    house.over = True
+
+    assert caught.group_contains(Misconfigured)
+
+
+async def test_a_mailbox_that_is_stuck_does_not_hold_the_folders_receipts_up(with_mail):
+    with_mail.mail.gate.clear()
+    with_mail.mail.drop("a.tsv", lot(3), "lot")
+    await until(lambda: with_mail.mail.asked == ["a.tsv"])
+    with_mail.source.drop("b.tsv", lot(3), "lot")
+
+    assert await with_mail.outcome("b.tsv") is Outcome.UNCHANGED
+    assert with_mail.mail.settled == {}
+
+
+async def test_a_settlement_that_is_never_answered_is_given_up_and_tried_again(house, monkeypatch):
+    monkeypatch.setattr(settling, "SETTLE_WITHIN", 0.05)
+    house.source.gate.clear()
+    house.source.drop("a.tsv", lot(3), "lot")
+    await until(lambda: len(house.source.asked) > 1)
+    monkeypatch.setattr(settling, "SETTLE_WITHIN", WITHIN)
+    house.source.gate.set()
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+
+
+async def test_a_settlement_that_fails_for_good_keeps_no_younger_one_waiting(house):
+    house.source.failing.add("a.tsv")
+    house.source.drop("a.tsv", lot(3), "lot")
+    await until(lambda: house.source.asked.count("a.tsv") > 4)
+    house.source.drop("b.tsv", lot(3), "lot")
+
+    assert await house.outcome("b.tsv") is Outcome.UNCHANGED
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), Misconfigured(Fault("drop", "is wrong"))])
+async def test_whatever_a_settlement_fails_of_it_is_tried_again(house, error):
+    house.troubles.plan("settle a.tsv", error)
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+
+
+async def test_a_source_whose_settlements_fail_is_left_alone_until_it_is_entered_again(
+    house, monkeypatch
+):
+    monkeypatch.setattr(patience, "LONGEST_PAUSE", 600.0)
+    monkeypatch.setattr(settling, "pause", lambda _error, _failures: 600.0)
+    names = [f"{letter}.tsv" for letter in "abcdef"]
+    house.source.failing |= set(names)
+    with capture_logs() as logged:
+        for name in names:
+            house.source.drop(name, lot(3), "lot")
+        await until(lambda: len(house.heard.settlements) == len(names))
+    assert len(house.source.asked) <= settling.IN_A_ROW
+    assert [line["event"] for line in logged].count("settlement.waits") == 1
+    house.source.failing.clear()
+    house.daemon._settling.hold("drop")
+
+    for name in names:
+        await house.outcome(name)

@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import dkim
@@ -38,6 +39,7 @@ from tests.acceptance.lots import HEADER, lot
 HIDDEN = "inventory+7f3a9c1e5b2d4860a1b2@in.example"
 PASSWORD = "canary-pass-word"  # noqa: S105  to be looked for
 CAME = datetime.now(tz=UTC)  # noqa: TID251  signatures are made now
+DATE = b"Date: " + format_datetime(CAME).encode() + b"\r\n"
 
 MAILBOX = Mailbox(
     name="inventory",
@@ -101,6 +103,10 @@ FORGED = {
 
 
 def letter(head: bytes, table: bytes = b"VIN\r\n") -> bytes:
+    return DATE + undated(head, table)
+
+
+def undated(head: bytes, table: bytes = b"VIN\r\n") -> bytes:
     return head + (
         b"Subject: lot\r\nMIME-Version: 1.0\r\n"
         b'Content-Type: multipart/mixed; boundary="x"\r\n\r\n--x\r\n'
@@ -146,6 +152,24 @@ async def test_no_forged_mail_is_proven_and_the_aligned_one_is(post):
 
     assert (proven, opened, reasons) == (set(), set(), {"unproven_sender"})
     assert (good.name, good.feed, good.reason) == ("lot.tsv", "lot", None)
+
+
+async def test_a_proven_mail_that_was_tampered_with_or_comes_anew_is_not_proven(post):
+    old = b"Date: " + format_datetime(CAME - timedelta(days=8)).encode() + b"\r\n"
+    tampered = {
+        "another subject on top": letter(b"Subject: south\r\n" + PASS + FROM),
+        "another type on top": letter(b"Content-Type: text/plain\r\n" + PASS + FROM),
+        "no date": undated(PASS + FROM),
+        "an old date": undated(old + PASS + FROM),
+        "an old date and a new one": letter(PASS + FROM + old),
+    }
+    found = {what: await post.workers.open(post.put(raw)) for what, raw in tampered.items()}
+    good = await post.open(PASS + FROM)
+
+    assert {file.reason for each in found.values() for file in each.files} == {"unproven_sender"}
+    assert good.files[0].reason is None
+    assert good.letter is not None
+    assert good.letter.written == CAME.replace(microsecond=0)
 
 
 async def test_the_secret_address_proves_and_is_never_told(post):

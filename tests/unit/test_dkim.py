@@ -161,6 +161,26 @@ def test_a_signature_that_promises_too_little_is_refused(old, new, said):
     assert said in str(asked(mail.replace(old, new, 1)))
 
 
+@pytest.mark.parametrize("name", ["Subject", "Date"])
+def test_what_a_mail_goes_by_must_be_signed_where_it_is_there(name):
+    field = name.encode() + b": x\r\n"
+    bare = field + b"From: lot@dealer.example\r\n\r\nVIN\r\n"
+    unsigned = signed(bare, include_headers=[b"from"])
+    assert f"proves nothing: it does not cover {name}" in str(asked(unsigned))
+    assert asked(signed(bare, include_headers=[b"From", name.encode()])) is None
+    assert asked(unsigned.replace(field, b"", 1)) is None
+
+
+def test_all_that_is_not_signed_is_told():
+    assert str(asked(signed(include_headers=[b"from"]))).endswith("does not cover Subject")
+
+
+def test_a_subject_that_is_put_into_a_signed_mail_without_one_is_noticed():
+    mail = signed(b"From: lot@dealer.example\r\n\r\nVIN\r\n", include_headers=[b"from"])
+    assert asked(mail) is None
+    assert "does not cover Subject" in str(asked(b"Subject: lot\r\n" + mail))
+
+
 def test_a_time_is_judged_by_when_the_mail_came():
     mail = signed()
     assert asked(mail, came=CAME + 1e9) is None

@@ -21,7 +21,10 @@ HIDDEN = "inventory+7f3a9c1e5b2d4860a1b2@in.example"
 OTHER = "inventory+00112233445566778899@in.example"
 TRUST = Trust((Authority("inventory", "rfc8601", ("mx.in.example",)),))
 PASS = b"Authentication-Results: mx.in.example; dmarc=pass header.from=dealer.example\r\n"
-FROM = b"From: The Lot <lot@dealer.example>\r\nSubject: lot\r\n"
+DATE = b"Date: Sun, 22 Nov 2026 23:10:00 +0000\r\n"
+WRITTEN = datetime(2026, 11, 22, 23, 10, tzinfo=UTC)
+FROM = b"From: The Lot <lot@dealer.example>\r\nSubject: lot\r\n" + DATE
+LETTER = Letter("lot@dealer.example", "lot", automatic=False, written=WRITTEN)
 
 
 def arrival(kind="mail", name="INBOX 7", *, source="inventory", hint=None):
@@ -107,7 +110,7 @@ def test_a_proven_letter_brings_its_files_and_says_who_wrote():
         (1, "c.tsv", 9, "lot", None),
         (2, "d.tsv", 9, "lot", None),
     ]
-    assert found.letter == Letter("lot@dealer.example", "lot", automatic=False)
+    assert found.letter == LETTER
 
 
 @pytest.mark.parametrize("name", ["INBOX 7", "lot.tsv", "lot.zip", "x.eml"])
@@ -121,7 +124,7 @@ def test_a_letter_that_no_feed_takes_is_not_opened():
     assert (file.index, file.name, file.size) == (0, "INBOX 7", 5)
     assert (file.feed, file.reason) == (None, "no_feed")
     assert "takes mail from *@south.example only, not from 'lot@dealer.example'" in file.message
-    assert found.letter == Letter("lot@dealer.example", "lot", automatic=False)
+    assert found.letter == LETTER
 
 
 def test_a_mailbox_that_is_not_configured_believes_nobody():
@@ -152,7 +155,7 @@ def test_a_letter_whose_sender_is_not_proven_is_not_opened():
         'feed lot wants sender_proof = "dmarc", and the receiving server wrote no' in file.message
     )
     assert "must be signed for their own domain" in file.message
-    assert found.letter == Letter("lot@dealer.example", "lot", automatic=False)
+    assert found.letter == LETTER
 
 
 def test_of_an_unproven_letter_no_byte_beyond_its_header_is_looked_at():
@@ -225,6 +228,48 @@ def test_an_attachment_with_no_feed_says_so():
     assert files(mail(), feed(file=("*.csv",))) == [("lot.tsv", None, "no_feed")]
 
 
+def test_an_old_letter_that_comes_anew_is_not_opened():
+    (file,) = opened(mail(head=PASS + FROM.replace(b"22 Nov", b"15 Nov"))).files
+    assert (file.name, file.feed, file.reason) == ("INBOX 7", "lot", "unproven_sender")
+    assert "written on 2026-11-15 23:10 UTC, more than 7 days before it came" in file.message
+
+
+# Mail: fields that a signature does not cover
+
+NORTH = feed("north", subject=("north",), to=("north@in.example",))
+SOUTH = feed("south", subject=("south",), to=("south@in.example",))
+SIGNED = b"From: lot@dealer.example\r\nSubject: north\r\nTo: north@in.example\r\n" + DATE
+
+
+def test_a_proven_letter_cannot_be_steered_into_another_feed():
+    added = b"To: south@in.example\r\nSubject: south\r\n"
+    assert files(mail(head=PASS + SIGNED), NORTH, SOUTH) == [("lot.tsv", "north", None)]
+    for head in (added + SIGNED, SIGNED + added, SIGNED.replace(b"To:", b"Cc:") + added):
+        (file,) = opened(mail(head=PASS + head), NORTH, SOUTH).files
+        assert (file.name, file.reason) == ("INBOX 7", "unproven_sender")
+        assert "more than one Subject" in file.message
+
+
+def test_a_second_content_type_on_top_is_refused():
+    raw = mail(head=b'Content-Type: multipart/mixed; boundary="y"\r\n' + PASS + FROM)
+    (file,) = opened(raw).files
+    assert file.reason == "unproven_sender"
+    assert "more than one Content-Type" in file.message
+
+
+@pytest.mark.parametrize("field", [b"Delivered-To", b"X-Original-To", b"Envelope-To"])
+def test_what_delivery_adds_does_not_count_where_a_signature_proves(field):
+    head = FROM + field + b": in@in.example\r\n"
+    signed, open_ = feed(to=("in@*",)), feed("open", "none", to=("in@*",))
+    (file,) = opened(mail(head=PASS + head), signed).files
+    assert (file.feed, file.reason) == (None, "no_feed")
+    assert "only To and Cc count" in file.message
+    assert files(mail(head=PASS + head), signed, open_) == [("lot.tsv", "open", None)]
+    for other in (b"To", b"Cc"):
+        named = PASS + head.replace(field, other)
+        assert files(mail(head=named), signed) == [("lot.tsv", "lot", None)]
+
+
 # Mail: secret addresses
 
 
@@ -280,7 +325,7 @@ def test_our_own_check_of_dkim_is_asked_once_for_each_domain():
         asked.append(name)
         return b"p=" + base64.b64encode(public)
 
-    raw = mail(head=FROM)
+    raw = mail(head=FROM.replace(DATE, b"Date: 30 Dec 2099 12:00:00 +0000\r\n"))
     raw = library.sign(raw, b"s1", b"dealer.example", pem) + raw
     own = Trust((Authority("inventory", check_dkim=True),), txt)
     feeds = (feed("a", "dkim", file=("lot*",)), feed("b", "dkim", file=("x*",)))

@@ -3,7 +3,7 @@
 import pytest
 
 from ingestd import patience
-from ingestd.errors import Denied, Throttled, TryAgain
+from ingestd.errors import Denied, Fault, Misconfigured, Throttled, TryAgain
 
 
 def least() -> float:
@@ -33,3 +33,69 @@ def test_a_refused_login_is_tried_four_times_in_the_first_hour_and_then_once_an_
 def test_who_asks_to_be_left_alone_is_left_alone_longer_each_time():
     waits = [patience.pause(Throttled("x", 600), n, least) for n in (1, 2, 3, 4, 9)]
     assert waits == [600, 1200, 2400, 4800, 4800]
+
+
+def test_what_is_misconfigured_waits_as_long_as_a_refused_login():
+    error = Misconfigured(Fault("x", "is wrong"))
+    assert [patience.pause(error, n, least) for n in (1, 4)] == [60, 3600]
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_is_put_off_waits_until_its_time():
+    clock = Clock()
+    put_off = patience.PutOff(clock)
+    put_off.put(7, 3)
+    put_off.put(8, 9)
+    assert put_off.waiting() == (7, 8)
+    assert (put_off.soonest(5), put_off.soonest(1)) == (3, 1)
+    clock.now += 3
+    assert put_off.waiting() == (8,)
+    assert (put_off.soonest(5), put_off.soonest(50)) == (5, 6)
+    assert (put_off.times(7), put_off.times(9)) == (1, 0)
+
+
+def test_what_is_put_off_again_and_again_waits_longer_but_not_for_ever():
+    clock = Clock()
+    put_off = patience.PutOff(clock)
+    waits = []
+    for _ in range(5):
+        put_off.put_longer(7, 5)
+        waits.append(put_off.soonest(1000))
+    assert waits == [5, 10, 20, 30, 30]
+    put_off.forget(7)
+    assert put_off.waiting() == ()
+    put_off.put_longer(7, 5)
+    assert put_off.soonest(1000) == 5
+    put_off.clear()
+    assert put_off.times(7) == 0
+
+
+def test_only_so_many_are_remembered_and_the_eldest_is_forgotten():
+    put_off = patience.PutOff(Clock())
+    for number in range(patience.MOST_PUT_OFF):
+        put_off.put(number, 9)
+    put_off.put(0, 9)
+    put_off.put(5000, 9)
+    assert len(put_off.waiting()) == patience.MOST_PUT_OFF
+    assert (put_off.times(0), put_off.times(1)) == (2, 0)
+
+
+def test_a_bug_is_told_by_class_and_places_and_not_by_its_values():
+    def buggy() -> None:
+        raise TypeError("the customer's words")
+
+    with pytest.raises(TypeError) as caught:
+        buggy()
+    told = patience.bug(caught.value)
+    assert told["error"] == "TypeError"
+    assert "buggy < test_patience.py:" in told["where"]
+    assert "customer" not in str(told)

@@ -1,5 +1,6 @@
 import re
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingestd.config import Feed, SecretRef
 from ingestd.mail.addresses import Doubt
-from ingestd.mail.sender import Authority, envelope, proof, to_secret
+from ingestd.mail.sender import Authority, by_signature, envelope, proof, to_secret
 from ingestd.model import Letter
 
 HIDDEN = "inventory+7f3a9c1e5b2d4860a1b2@in.example"
@@ -19,6 +20,9 @@ AR = b"Authentication-Results: mx.in.example; "
 DMARC = AR + b"dmarc=pass header.from=dealer.example\r\n"
 DKIM = AR + b"dkim=pass header.d=dealer.example\r\n"
 FROM = b"From: The Lot <lot@dealer.example>\r\n"
+DATE = b"Date: Mon, 23 Nov 2026 06:10:00 +0100\r\n"
+WRITTEN = datetime(2026, 11, 23, 5, 10, tzinfo=UTC)
+CAME = WRITTEN + timedelta(minutes=1)
 
 
 def feed(kind, **more):
@@ -26,7 +30,8 @@ def feed(kind, **more):
 
 
 def doubt(head, kind="dmarc", authority=MX, own=None, **more):
-    return proof(envelope(head), authority, feed(kind, **more), own)
+    """Ask about a mail that has a date besides, so that for want of one none is refused."""
+    return proof(envelope(DATE + head), authority, feed(kind, **more), CAME, own)
 
 
 # What the header says
@@ -37,6 +42,7 @@ def test_a_header_is_read_once():
         b"Delivered-To: in+north@in.example\r\n"
         + DMARC
         + b"Authentication-Results: other\r\n"
+        + DATE
         + FROM
         + b"To: Inventory <IN@in.example>\r\nCc: a@b.example\r\n"
         b"Subject: =?UTF-8?Q?L=C3=B6t?= of\r\n today\r\nMessage-ID: <1@dealer.example>\r\n"
@@ -44,10 +50,14 @@ def test_a_header_is_read_once():
     assert mail.sender == mail.author == "lot@dealer.example"
     assert mail.written == "The Lot <lot@dealer.example>"
     assert mail.recipients == ("in+north@in.example", "in@in.example", "a@b.example")
+    assert mail.addressed == ("in@in.example", "a@b.example")
+    assert (mail.dated, mail.twice) == (WRITTEN, ())
     assert mail.subject == "Löt of today"
     assert mail.message_id == b"<1@dealer.example>"
     assert mail.verdicts == (b"mx.in.example; dmarc=pass header.from=dealer.example", b"other")
-    assert mail.letter() == Letter("lot@dealer.example", "Löt of today", automatic=False)
+    assert mail.letter() == Letter(
+        "lot@dealer.example", "Löt of today", automatic=False, written=WRITTEN
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,6 +71,7 @@ def test_an_empty_header_is_nobodys():
     mail = envelope(b"")
     assert (mail.sender, mail.subject, mail.message_id, mail.recipients) == (None, "", b"", ())
     assert mail.automatic
+    assert mail.letter().written is None
 
 
 def test_who_cannot_be_told_is_shown_as_written():
@@ -196,6 +207,81 @@ def test_who_may_write_can_only_be_told_of_one_author():
     assert "2 From headers" in str(doubt(FROM * 2, "none", senders=("*",)))
 
 
+# What a signature does not cover
+
+
+ONCE = [
+    "Subject",
+    "To",
+    "Cc",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Disposition",
+    "Content-Transfer-Encoding",
+]
+
+
+@pytest.mark.parametrize("name", ONCE)
+@pytest.mark.parametrize(("kind", "results"), [("dmarc", DMARC), ("dkim", DKIM)])
+def test_a_field_beside_the_one_that_was_signed_takes_the_proof_away(name, kind, results):
+    field = DATE if name == "Date" else name.encode() + b": x\r\n"
+    other = name.upper().encode() + b" : y\r\n"
+    signed = results + FROM + (b"" if name == "Date" else field)
+    assert doubt(signed, kind) is None
+    for head in (other + signed, signed + other):
+        assert f"more than one {name}, where one is allowed" in str(doubt(head, kind))
+
+
+def test_our_own_check_takes_no_second_field_either():
+    def good(domain):
+        assert domain == "dealer.example"
+
+    assert doubt(FROM + b"Subject: x\r\n", "dkim", OWN, good) is None
+    assert "one Subject" in str(doubt(FROM + b"Subject: x\r\n" * 2, "dkim", OWN, good))
+    assert "one Subject, To," in str(
+        doubt(FROM + b"To: x\r\nSubject: y\r\n" * 2, "dkim", OWN, good)
+    )
+
+
+@pytest.mark.parametrize(("kind", "results"), [("dmarc", DMARC), ("dkim", DKIM)])
+def test_an_old_mail_that_comes_anew_is_not_proven(kind, results):
+    mail = envelope(DATE + results + FROM)
+    week = WRITTEN + timedelta(days=7)
+    assert proof(mail, MX, feed(kind), week) is None
+    said = proof(mail, MX, feed(kind), week + timedelta(seconds=1))
+    assert said == (
+        "it was written on 2026-11-23 05:10 UTC, more than 7 days before it came: "
+        "an old mail sent again? have the dealer send it anew"
+    )
+
+
+def test_a_clock_of_the_dealers_that_is_ahead_does_no_harm():
+    assert proof(envelope(DATE + DMARC + FROM), MX, feed("dmarc"), WRITTEN - timedelta(1)) is None
+
+
+@pytest.mark.parametrize("date", [b"", b"Date: \r\n", b"Date: today\r\n"])
+@pytest.mark.parametrize(("kind", "results"), [("dmarc", DMARC), ("dkim", DKIM)])
+def test_a_mail_without_a_date_is_not_proven_by_a_signature(date, kind, results):
+    said = proof(envelope(date + results + FROM), MX, feed(kind), CAME)
+    assert "no Date header that can be read" in str(said)
+
+
+def test_two_proofs_rest_on_a_signature():
+    kinds = ("dmarc", "dkim", "secret_address", "none", None)
+    more = {"secret_address": HIDDEN}
+    found = [by_signature(feed(kind, **more if kind == "secret_address" else {})) for kind in kinds]
+    assert found == [True, True, False, False, False]
+
+
+def test_what_is_proven_otherwise_may_be_old_and_have_anything_twice():
+    head = FROM + b"To: " + HIDDEN.encode() + b"\r\n" + b"Subject: x\r\n" * 2
+    secret = feed("secret_address", secret_address=HIDDEN)
+    assert proof(envelope(head), MX, secret, CAME) is None
+    assert proof(envelope(head), MX, feed("none", senders=("*",)), CAME) is None
+
+
 # The secret address
 
 
@@ -303,8 +389,8 @@ results = st.lists(st.sampled_from(RESULTS), max_size=12).map(b" ".join)
 def test_crafted_from_headers_prove_only_the_domain_that_passed(values):
     head = b"".join(b"From: " + value + b"\r\n" for value in values)
     passed_for_evil = DMARC.replace(b"dealer", b"evil")
-    mail = envelope(passed_for_evil + head)
-    if proof(mail, MX, feed("dmarc")) is None:
+    mail = envelope(DATE + passed_for_evil + head)
+    if proof(mail, MX, feed("dmarc"), CAME) is None:
         assert mail.sender is not None
         assert mail.sender.endswith("@evil.example")
         assert len(values) == 1
