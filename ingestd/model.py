@@ -145,6 +145,7 @@ class Delivery:
     outcome: Outcome | None = None
     reason: str | None = None
     lost: int = 0  # attempts that never came back
+    copies: int | None = None  # of a mail, where a settlement was listed: so many are told by it
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ def retry(
     config: ConfigOption = None,
     *,
     embedded: EmbeddedOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Have a delivery that was rejected, or failed, done again from its bytes in the spool.
 

@@ -214,6 +214,7 @@ def delivery(row: Row) -> Delivery:
         lost=row["lost"],
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         reason=row["reason"],
+        copies=row.get("copies"),
     )
 
 

@@ -6,7 +6,7 @@ place are the same delivery: a second copy is settled like the first, without ef
 
 from collections.abc import Sequence
 
-from ingestd.model import Arrival
+from ingestd.model import Arrival, Delivery
 from ingestd.store.pool import Connection, Pool
 
 _REMEMBER = """
@@ -15,7 +15,13 @@ ON CONFLICT (source, uidvalidity, uid) DO UPDATE SET delivery_id = excluded.deli
 WHERE messages.delivery_id <> excluded.delivery_id
 RETURNING true"""
 
-_OWE_AGAIN = "UPDATE ingest.deliveries SET settled_at = NULL WHERE id = $1"
+_OWE_AGAIN = """
+UPDATE ingest.deliveries SET settled_at = NULL WHERE id = $1 AND settled_at IS NOT NULL"""
+
+#: How many copies of a delivery ``d`` there were.
+COUNT = "(SELECT count(*) FROM ingest.messages m WHERE m.delivery_id = d.id)"
+_LOCK = "SELECT FROM ingest.deliveries WHERE id = $1 FOR NO KEY UPDATE"
+_COUNT = "SELECT count(*) FROM ingest.messages WHERE delivery_id = $1"
 
 #: What another instance took and did not finish we have to fetch ourselves.
 _KNOWN = """
@@ -35,6 +41,17 @@ async def remember(connection: Connection, arrival: Arrival, delivery_id: int) -
     new = await connection.fetchval(_REMEMBER, arrival.source, *arrival.place, delivery_id)
     if new:
         await connection.execute(_OWE_AGAIN, delivery_id)
+
+
+async def all_told(connection: Connection, delivery: Delivery) -> bool:
+    """Say whether a settlement told of every copy: one may have come while it was under way.
+
+    Under the row's lock, which ``remember`` comes under too: whoever is second sees the other.
+    """
+    if not delivery.copies:
+        return True
+    await connection.execute(_LOCK, delivery.id)
+    return bool(await connection.fetchval(_COUNT, delivery.id) == delivery.copies)
 
 
 async def known(

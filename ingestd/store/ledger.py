@@ -117,8 +117,8 @@ UPDATE ingest.deliveries SET state = $2, outcome = $3, reason = $4, owner = $5,
   lease_until = clock_timestamp() + $6, finished_at = clock_timestamp()
 WHERE id = $1 RETURNING *"""
 
-_UNSETTLED = """
-SELECT * FROM ingest.deliveries
+_UNSETTLED = f"""
+SELECT d.*, {copies.COUNT} AS copies FROM ingest.deliveries d
 WHERE state IN ('done', 'quarantined') AND settled_at IS NULL
   AND CASE kind WHEN 'cli' THEN cardinality($2::text[]) = 0 ELSE source = ANY ($2::text[]) END
   AND (owner = $1 OR owner IS NULL OR lease_until < clock_timestamp())
@@ -322,9 +322,10 @@ class Ledger:
         return tuple((books.delivery(row), tuple(found.get(row["id"], ()))) for row in rows)
 
     async def settled(self, delivery: Delivery) -> None:
-        """Tick a settlement off."""
+        """Tick a settlement off, unless another copy came meanwhile."""
         async with self._pool.transaction() as connection:
-            await connection.execute(_SETTLED, delivery.id)
+            if await copies.all_told(connection, delivery):
+                await connection.execute(_SETTLED, delivery.id)
 
     async def owed(self) -> frozenset[str]:
         """Give the SHA-256 of every content that may still be read."""

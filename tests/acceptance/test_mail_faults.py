@@ -117,8 +117,7 @@ async def test_a_server_that_hangs_in_a_command_and_is_killed_does_no_harm(house
     reached = line.before(STEPS[step], house.server.freeze)
     house.start()
     await house.until(reached.is_set, step)
-    house.server.kill()
-    house.server.start()
+    house.crash()
 
     await house.closed(4, within=BACK)
     await house.agrees()
