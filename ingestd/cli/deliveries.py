@@ -102,6 +102,9 @@ def retry(
     if refusal is not None:
         complain(refusal)
         raise typer.Exit(EX_NOINPUT)
+    if as_json:
+        print_json({"delivery_id": number, "state": "received"})
+        return
     console().print(
         Text(f"delivery {number} will be done again; `ingestd deliveries show {number}`")
     )
