@@ -11,9 +11,11 @@ effect of its own, which can be counted.
 """
 
 import asyncio
+import atexit
 import contextlib
 import hashlib
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -80,7 +82,9 @@ def sha256(raw: bytes) -> str:
 @cache
 def authority() -> tuple[Authority, Certificate]:
     """Give an authority and a certificate for loopback and ``FAR``, the same for all tests."""
-    made = Authority(Path(mkdtemp(prefix="ingestd-", dir="/tmp")))
+    place = mkdtemp(prefix="ingestd-", dir="/tmp")
+    atexit.register(shutil.rmtree, place)
+    made = Authority(Path(place))
     return made, made.issue("server", *LOOPBACK, FAR)
 
 
@@ -180,13 +184,14 @@ class House:
         began = time.monotonic()
         while True:
             found = condition()
-            if asyncio.iscoroutine(found):
-                found = await found
+            pause = 0.01
+            if asyncio.iscoroutine(found):  # it asks the database, on a connection of its own
+                found, pause = await found, 0.1
             if found:
                 return time.monotonic() - began
             if time.monotonic() - began > within:
                 raise AssertionError((what, self.lying(), self.daemon.log()[-4000:]))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause)
 
     async def closed(self, deliveries: int, within: float = WITHIN) -> float:
         """Wait until so many deliveries are settled, none waits, and INBOX is empty."""

@@ -229,7 +229,8 @@ async def test_an_older_lot_that_comes_to_light_later_is_superseded(house):
 
 
 async def test_a_rejected_row_is_told_with_its_line(house):
-    raw = letter("One bad row", (HEADER + "\n" + row(950) + "\n\t\tZeta\tEagle\n").encode())
+    content = (HEADER + "\n" + row(950) + "\n\t\tZeta\tEagle\n").encode()
+    raw = letter("One bad row", content, sender="cars@omega.example")
     house.put(raw)
     delivery = await house.done(raw)
     (shown,) = await told(house, "deliveries", "show", str(delivery["id"]))
