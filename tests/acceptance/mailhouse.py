@@ -217,11 +217,11 @@ class House:
         sent = Counter(map(sha256, self.sent))
         lying = Counter(one for folder in self.lying().values() for one in folder)
         assert lying == sent, (lying - sent, sent - lying, self.lying())
-        assert Counter(self.lying()["Imported"]) == sent
         deliveries = await self.deliveries()
         assert deliveries.keys() == sent.keys()
-        outcomes = Counter((row["outcome"], row["reason"]) for row in deliveries.values())
-        assert outcomes == {("imported", None): len(deliveries)}
+        others = [row for row in deliveries.values() if row["outcome"] != "imported"]
+        assert not others, others
+        assert Counter(self.lying()["Imported"]) == sent
         imports = await self.ask("SELECT delivery_id, outcome, added, lines FROM ingest.imports")
         found = Counter((i["delivery_id"], i["outcome"], i["added"], i["lines"]) for i in imports)
         assert found == Counter(

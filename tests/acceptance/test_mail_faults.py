@@ -162,7 +162,7 @@ async def test_what_a_person_does_to_a_mail_at_any_step_is_respected(house, line
     read = person("flags", "add", "-u", "alice", "\\Seen")
     before = (("facts", delete), ("fetch", delete), ("rest", keep), ("fetch", read))
     after = (("store", delete), ("store", keep), ("move", delete), ("move", keep))
-    deeds = (*before, *after)
+    deeds, imported = (*before, *after), (0, 4, 5, 6, 7, 8, 9)
     mails = {number: numbered(number) for number in range(1, len(deeds) + 1)}
     mails |= {2: letter("a large one", 3 * MIB * b"x"), 3: letter("another", 3 * MIB * b"y")}
     for (number, raw), (step, deed) in zip(mails.items(), deeds, strict=True):
@@ -170,10 +170,11 @@ async def test_what_a_person_does_to_a_mail_at_any_step_is_respected(house, line
         house.put(raw)
         await house.until(done.is_set, f"{number}: {step} is reached")
         await house.until(lambda: not house.server.folder("alice"), "INBOX is empty")
+        if number in imported:  # else its own commands may reach the next one's step
+            await house.done(raw)
     house.put(numbered(len(deeds) + 1))
     await house.done(house.sent[-1])
 
-    imported = (0, 4, 5, 6, 7, 8, 9)
     assert failures(house) == 0
     assert (await house.deliveries()).keys() == {sha256(house.sent[n]) for n in imported}
     lying = {name: set(house.server.folder("alice", name)) for name in KEPT}

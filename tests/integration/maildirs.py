@@ -9,7 +9,14 @@ from pathlib import Path
 
 def messages(place: Path) -> list[bytes]:
     """Give the messages, in the order of their UIDs; those that have none yet come last."""
-    return [file.read_bytes() for _, file in _listed(place)]
+    while (
+        True
+    ):  # a file that is renamed meanwhile is gone, or overlooked: look until all holds still
+        seen = _listed(place)
+        with contextlib.suppress(FileNotFoundError):
+            found = [file.read_bytes() for _, file in seen]
+            if _listed(place) == seen:
+                return found
 
 
 def uids(place: Path) -> list[int]:
