@@ -326,15 +326,17 @@ class Round:
             (await asyncio.to_thread(prepare, folder, names)).close()
 
     async def _keep_house(self, store: Store, spool: Spool) -> None:
-        """Observe what waits, and clear the spool out: for ever, whatever fails meanwhile."""
+        """Observe what waits, and clear out what is old: for ever, whatever fails meanwhile."""
         rounds = 0
         while True:
             with contextlib.suppress(TryAgain, Misconfigured):
                 self._told.waiting(await store.waiting())
+                self._metrics.held(await store.held())
                 if rounds % _EXPIRE_EVERY == 0:
                     owed = await store.owed()
                     await spool.expire(self._config.spool.keep_for, owed.__contains__)
                     self._spooled = float(await spool.size())
+                    await store.forget_changes(self._config.history.keep_for)
             rounds += 1
             await asyncio.sleep(_HOUSEKEEPING_EVERY)
 

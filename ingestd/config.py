@@ -35,6 +35,7 @@ from ingestd.settings import (
     TargetSettings,
     Workers,
 )
+from ingestd.thresholds import Guard
 
 __all__ = [
     "Config",
@@ -42,6 +43,7 @@ __all__ = [
     "DealershipName",
     "Feed",
     "Folder",
+    "Guard",
     "Http",
     "Limits",
     "Log",
@@ -57,11 +59,6 @@ __all__ = [
     "did_you_mean",
     "parse",
 ]
-
-#: Keys of the design that this version does not know yet, and what to do instead.
-NOT_YET = {
-    "rooftops": "group files are not part of this version yet; use one feed for each rooftop",
-}
 
 
 def parse(text: str, environ: Mapping[str, str], *, embedded: bool = False) -> Config:
@@ -146,8 +143,6 @@ def _fault(item: Any, tree: Mapping[str, Any]) -> Fault:  # pydantic's ErrorDeta
         return Fault(path, _unknown(where))
     if item["type"] == "missing":
         return Fault(path, "is required" + _advice(where))
-    if where[-1:] == ("missing",) and item["type"] == "literal_error":
-        return Fault(path, '"deactivate" is not part of this version yet; leave it at "keep"')
     if item["type"] == "tuple_type":
         return Fault(path, _list_wanted(where))
     return Fault(path, f"{item['msg'].removeprefix('Value error, ')}{_given(item)}")
@@ -189,11 +184,10 @@ def _step(node: Any, part: object) -> Any:
 
 def _unknown(where: tuple[object, ...]) -> str:
     key = str(where[-1])
-    if key in NOT_YET:
-        return NOT_YET[key]
     model = SECTIONS.get(str(where[0]), Config) if len(where) > 1 else Config
-    if "oauth2" in where[:-1]:
-        model = OAuth2
+    for name, nested in (("oauth2", OAuth2), ("guard", Guard)):
+        if name in where[:-1]:
+            model = nested
     names = (field.alias or name for name, field in model.model_fields.items())
     return "no such option" + did_you_mean(key, names)
 

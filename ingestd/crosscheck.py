@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from ingestd.errors import Fault
 from ingestd.model import FIELDS
+from ingestd.rooftops import choices
 from ingestd.settings import Config, Feed, Folder, Mailbox
 
 #: The one host whose mail bears Microsoft's unsigned form of Authentication-Results.
@@ -39,6 +40,31 @@ def cross_checks(config: Config) -> Iterable[Fault]:
         yield Fault("mailbox", message)
     yield from _replies_checks(config)
     yield from _database_checks(config)
+    yield from _target_checks(config)
+
+
+#: What ``[target]`` may say word by word, besides the columns of fields.
+_TARGET_KEYS = {
+    "status": ("active", "pending", "sold"),
+    "own": ("id", "dealership", "active", "created", "updated"),
+}
+
+
+def _target_checks(config: Config) -> Iterator[Fault]:
+    target = config.target
+    known = {"columns": FIELDS, **_TARGET_KEYS}
+    given = {"columns": target.columns, "status": target.status, "own": target.own}
+    for section, pairs in given.items():
+        for key in pairs:
+            if key not in known[section]:
+                hint = (
+                    did_you_mean(key, known[section]) or f"; there are {', '.join(known[section])}"
+                )
+                yield Fault(f"target.{section}.{key}", f"there is no such key{hint}")
+    columns = [column for column in (*target.columns.values(), *target.own.values()) if column]
+    for column in dict.fromkeys(columns):
+        if columns.count(column) > 1:
+            yield Fault("target.columns", f"the column {column!r} is named more than once")
 
 
 def _database_checks(config: Config) -> Iterator[Fault]:
@@ -89,6 +115,13 @@ def _feed_checks(feed: Feed, folders: list[str]) -> Iterable[Fault]:
             hint = did_you_mean(name, folders)
             yield Fault(f"feed[{feed.name}].folder", f"there is no [[folder]] named {name!r}{hint}")
     yield from _position_checks(feed)
+    numbers = choices(feed.rooftops)
+    if numbers and feed.dealership not in numbers:
+        message = "must be one of [feed.rooftops] map, or be left out: the file chooses among those"
+        yield Fault(f"feed[{feed.name}].dealership", message)
+    if feed.mode == "delta" and feed.missing == "deactivate":
+        message = 'what a delta does not list is not missing: keep it, or set mode = "full"'
+        yield Fault(f"feed[{feed.name}].missing", message)
     for section, keys in (("columns", feed.columns), ("defaults", feed.defaults)):
         for key in keys:
             if key not in FIELDS:

@@ -31,6 +31,7 @@ from ingestd.errors import (
     Clash,
     IngestError,
     Misconfigured,
+    OlderFirst,
     OutOfTurn,
     ReadFailed,
     Refused,
@@ -201,6 +202,9 @@ class Daemon:
             self._done(await self._handle_or_close(delivery))
         except OutOfTurn:
             self._work.set()  # it went back to the ledger and is claimed when it is its turn
+        except OlderFirst as error:
+            _LOG.info("delivery.after_older", delivery=delivery.id, message=str(error))
+            await insistently(self._doors.store.let_older_go_first, delivery)
         except Clash as error:
             await self._after_clash(delivery, error)
         except (TryAgain, Misconfigured) as error:
@@ -279,6 +283,8 @@ class Daemon:
             opened = await self._doors.reader.open(arrival)
         except Refused as error:
             return [_refusal(whole, error)]
+        if arrival.only_feed is not None:
+            opened = _only(opened, arrival.only_feed)
         refused = [file for file in opened.files if file.reason is not None]
         good = [file for file in opened.files if file.reason is None and file.feed is not None]
         if arrival.lane == UNROUTED:
@@ -296,7 +302,7 @@ class Daemon:
     async def _route(self, delivery: Delivery, opened: Opened) -> None:
         """Write down whose a delivery is; who is not in turn gives it back."""
         lane = opened.lane()
-        await self._doors.store.route(delivery, lane, opened.letter)
+        await self._doors.store.route(delivery, lane, opened.letter, opened.feeds())
         if delivery.id in self._claimed:
             arrival = replace(delivery.arrival, lane=lane)
             self._claimed[delivery.id] = replace(delivery, arrival=arrival)
@@ -348,6 +354,19 @@ async def _briefly(call: Callable[..., Awaitable[object]], *args: object) -> Non
     with contextlib.suppress(TryAgain, Misconfigured, TimeoutError):
         async with asyncio.timeout(LAST_WORDS):
             await call(*args)
+
+
+def _only(opened: Opened, feed: str) -> Opened:
+    """Leave the files of one feed, which are done again; where there is none, all are told why."""
+    mine = tuple(file for file in opened.files if file.feed == feed)
+    return replace(opened, files=mine or tuple(_left(file, feed) for file in opened.files))
+
+
+def _left(file: File, feed: str) -> File:
+    if file.reason is not None:
+        return file
+    message = f"it is no file of the feed {feed} any more, but of {file.feed}; nothing was done"
+    return replace(file, reason="no_feed", message=message)
 
 
 def _refusal(file: File, error: Refused) -> File:

@@ -80,15 +80,17 @@ class Store(Protocol):
     async def claim(
         self, delivery_id: int | None, busy: Sequence[str], at_work: Sequence[int] = ()
     ) -> Delivery | None:
-        """Claim the oldest waiting delivery outside the ``busy`` lanes (or just that one).
+        """Claim the delivery whose turn it is outside the ``busy`` lanes (or just that one).
 
         None of ``at_work``: those at work here (a claim of our own that is not among them was
-        lost) and those that are put off, for which the younger ones of their lanes wait.
+        lost) and those that are put off, for which those that come after them wait.
         The attempt is counted before anything else is done.  None: nothing to do.
         """
 
-    async def route(self, delivery: Delivery, lane: str, letter: Letter | None) -> None:
-        """Write down whose a claimed delivery is, now that it was opened.
+    async def route(
+        self, delivery: Delivery, lane: str, letter: Letter | None, feeds: Sequence[str] = ()
+    ) -> None:
+        """Write down whose a claimed delivery is, now that it was opened: its lane, its feeds.
 
         Raises:
             OutOfTurn: others of that lane come first; it was given back, the attempt uncounted.
@@ -99,6 +101,9 @@ class Store(Protocol):
 
     async def release(self, delivery: Delivery, *, counted: bool) -> None:
         """Give a claimed delivery back; the attempt is taken off the count unless ``counted``."""
+
+    async def let_older_go_first(self, delivery: Delivery) -> None:
+        """Give a claimed delivery back, uncounted, to come after the older ones of its lane."""
 
     async def dealership(self, feed: Feed) -> int:
         """Give the id of a feed's dealership."""

@@ -5,6 +5,7 @@
     ├── TryAgain        yes, later: the world is bad (database, disk, server)
     │   ├── Clash       yes, at once and uncounted: another load was in the way
     │   ├── OutOfTurn   yes, uncounted: an older delivery of its lane comes first
+    │   ├── OlderFirst  yes, uncounted: the older ones of its feed are to go first, after all
     │   ├── Denied      yes, seldom: a login was refused, and asking often locks an account
     │   └── Throttled   yes, after a while: the server asked for patience
     ├── ReadFailed      perhaps: a parser died, ran out of time, or asked in vain; three strikes
@@ -46,6 +47,10 @@ class Clash(TryAgain):
 
 class OutOfTurn(TryAgain):
     """A delivery turned out to belong behind another, and was given back to the ledger."""
+
+
+class OlderFirst(TryAgain):
+    """A newer delivery may not be the last word on its feed: those that are older go first."""
 
 
 class Denied(TryAgain):

@@ -48,6 +48,9 @@ FIELDS = (
     "image_type",
 )
 
+#: Bit of a row's ``keep`` mask beyond ``FIELDS``: its VIN is a factory's placeholder.
+PROVISIONAL = 1 << 60
+
 #: Columns of the stage that precede the fields of the target (see ``Target.stage``).
 #: A rejected line travels in the same stream: ``reason`` is set, the fields are empty.
 STAGE_HEAD = (
@@ -104,6 +107,8 @@ class Arrival:
     (UIDVALIDITY, UID).
     ``refused`` is the reason why the source itself refuses it (then nothing of it is in the
     spool but the empty content that ``sha256`` names), ``message`` the sentence for people.
+    Of a replay, ``only_feed`` is the feed whose files alone are done again, and ``came`` the time
+    at which its bytes came first.
     """
 
     source: str
@@ -118,6 +123,8 @@ class Arrival:
     refused: str | None = None
     message: str = ""
     place: tuple[int, int] | None = None
+    only_feed: str | None = None
+    came: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +179,17 @@ class Opened:
     files: tuple[File, ...]
     letter: Letter | None = None
 
+    def feeds(self) -> tuple[str, ...]:
+        """Give the feeds of its files that are not refused, in the order of the alphabet."""
+        found = {file.feed for file in self.files if file.reason is None and file.feed}
+        return tuple(sorted(found))
+
     def lane(self) -> str:
         """Give the feed of its files; "" for several, ``UNROUTED`` where none has any."""
-        feeds = {file.feed for file in self.files if file.reason is None and file.feed}
+        feeds = self.feeds()
         if not feeds:
             return UNROUTED
-        return feeds.pop() if len(feeds) == 1 else ""
+        return feeds[0] if len(feeds) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,17 +280,50 @@ class FileReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one file shows that may make a delivery implausible, or not the whole of its lot.
+
+    ``readable``: by field (year, price, vin) the rows whose cells can be used, and those that
+    have any that is not blank.  ``dealer_ids``: the first values of the column that names the
+    dealer.  ``nameless``: line and fingerprint of the first rows without an identifier that
+    can be read, of ``unnamed``.
+    """
+
+    file: int
+    readable: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    dealer_ids: tuple[str, ...] = ()
+    nameless: tuple[tuple[int, int], ...] = ()
+    unnamed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a group file's reading says of the rows of one dealership: see ``Finished``."""
+
+    dealership: int
+    files: tuple[FileReading, ...]
+    duplicates: tuple[Duplicate, ...] = ()
+    identities: tuple[Identity, ...] = ()
+    rejected: tuple[tuple[int, Finding], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The last word of a reading, after its blocks.
 
     ``rejected`` are rows that were sent as vehicles before it was known that nothing tells
     them apart: (file index, finding).  Their ``FileReading`` counts them as rejected.
+    ``parts``: of group files, what there is to say of each dealership, in ascending order; then
+    the whole has only the files.
     """
 
     files: tuple[FileReading, ...]
     duplicates: tuple[Duplicate, ...] = ()
     identities: tuple[Identity, ...] = ()
     rejected: tuple[tuple[int, Finding], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +331,8 @@ class Column:
     """A field's column in the target table.
 
     ``type`` is what COPY must produce: text, integer, numeric, jsonb, json or text[].
-    ``required`` is NOT NULL without a default that would do.
+    ``required`` is NOT NULL without a default that would do.  ``most`` is the largest number
+    that fits, in hundredths; ``None``: the usual bounds hold.
     """
 
     field: str
@@ -294,6 +340,8 @@ class Column:
     type: str
     required: bool = False
     max_length: int | None = None
+    most: int | None = None
+    not_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ingestd.model import Arrival, Delivery, Excerpt, Opened, Reading, ReadJob, 
 from ingestd.report import Report, Settlement, Step, refusal
 from ingestd.sources.ground import prepare
 from ingestd.sources.names import clean
-from ingestd.sources.spool import Spool
+from ingestd.sources.spool import Spool, place
 from ingestd.store.postgres import PostgresStore as Store
 from ingestd.workers import Workers
 
@@ -43,12 +43,14 @@ async def import_file(job: Job, store: Store, advance: Callable[[int], None]) ->
     ``advance`` is told how many bytes went to the database, as they go.
 
     Raises:
-        TryAgain: the database or the disk is away.
+        TryAgain: the database or the disk is away, or older changes of the feed wait.
         ReadFailed: the parser died or was late.
         Misconfigured: the dealership does not exist.
         Refused: the file is larger than ``limits.file_size``.
     """
     await store.dealership(job.feed)
+    if job.feed.mode == "delta" and not job.dry_run:
+        await _in_turn(store, job.feed.name)
     spool = Spool(job.config.state_dir, job.config.limits.file_size)
     arrival = await _arrival(job, store, spool)
     async with Workers(job.config, spool.path, feeds=(job.feed,)) as workers:
@@ -56,6 +58,39 @@ async def import_file(job: Job, store: Store, advance: Callable[[int], None]) ->
         daemon = Daemon(doors, {job.feed.name: job.feed})
         work = _rehearse if job.dry_run else _import
         return await work(daemon, store, arrival)
+
+
+async def _in_turn(store: Store, feed: str) -> None:
+    why = await store.in_the_way_of(feed)
+    if why is not None:
+        raise TryAgain(f"{why}: changes go oldest first; import the file when that is done")
+
+
+async def load_again(config: Config, feed: Feed, store: Store, number: int) -> tuple[Report, ...]:
+    """Load what a command imported and an operator approved, from its bytes in the spool.
+
+    Raises:
+        TryAgain: the database or the disk is away.
+    """
+    spool = Spool(config.state_dir, config.limits.file_size)
+    async with Workers(config, spool.path, feeds=(feed,)) as workers:
+        doors = Doors((), workers, store, _Nobody(), lambda *_: ())
+        return await _kept(Daemon(doors, {feed.name: feed}), store, number)
+
+
+def gone(config: Config, sha256: str) -> str | None:
+    """Say that some bytes are not in the spool any more; None where they are, or may be."""
+    path = place(config.state_dir, sha256)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return (
+            f"the bytes are not in the spool any more ({path}); [spool] keep_for is how long they"
+            " are kept: have the file sent, or drop it, anew"
+        )
+    except OSError:
+        return None  # who may not look cannot tell; the daemon may
+    return None
 
 
 async def _arrival(job: Job, store: Store, spool: Spool) -> Arrival:
@@ -75,17 +110,22 @@ async def _arrival(job: Job, store: Store, spool: Spool) -> Arrival:
 
 
 async def _import(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Report, ...]:
+    taken = await store.take(arrival)
+    return await _kept(daemon, store, taken.id)
+
+
+async def _kept(daemon: Daemon, store: Store, number: int) -> tuple[Report, ...]:
+    """Claim and handle a command's delivery, its claim being renewed meanwhile."""
     async with asyncio.TaskGroup() as group:
         keeper = group.create_task(daemon.keep_claims())
         try:
-            return await _claim_and_handle(daemon, store, arrival)
+            return await _claim_and_handle(daemon, store, number)
         finally:
             keeper.cancel()
 
 
-async def _claim_and_handle(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Report, ...]:
-    taken = await store.take(arrival)
-    delivery = await store.claim(taken.id, ())
+async def _claim_and_handle(daemon: Daemon, store: Store, number: int) -> tuple[Report, ...]:
+    delivery = await store.claim(number, ())
     if delivery is None:
         raise TryAgain("another process of this state_dir has taken the import; look there")
     try:
@@ -206,8 +246,7 @@ async def _schema(store: Store) -> Step:
 
 
 async def _target(store: Store) -> str:
-    target = await store.target()
-    return f"public.vehicles is as the profile {target.profile!r} has it"
+    return await store.about_target()
 
 
 async def _feeds(config: Config, store: Store) -> str:

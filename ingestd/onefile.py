@@ -14,8 +14,9 @@ from ingestd.feed.books import Books
 from ingestd.feed.cells import Plan
 from ingestd.feed.columns import Columns
 from ingestd.feed.encode import BITS, Encoded, Encoder, Place
+from ingestd.feed.evidence import Witness
 from ingestd.mail.parts import Blocked, Member
-from ingestd.model import Chunks, File, FileReading, Finding, Heading, ReadJob
+from ingestd.model import Chunks, Evidence, File, FileReading, Finding, Heading, ReadJob
 
 #: Rows, and characters of them, by which ambiguous headers and the whole file are judged.
 SAMPLE_ROWS = 500
@@ -77,6 +78,7 @@ class FileReader:
         self.positions: tuple[str, ...] = ()
         self._file, self._job, self._feed, self._limits = file, job, _by_position(feed), limits
         self.books = Books()
+        self.evidence = Evidence(file.index)
         self._header_line = 1
 
     def lines(self, member: Member | Blocked, rows: identity.Rows) -> Iterator[str]:
@@ -129,14 +131,15 @@ class FileReader:
         why = self._unusable(found, columns)
         return None if why is None else ("no_usable_row", why)
 
-    def _encoder(self, columns: Columns) -> Encoder:
+    def _encoder(self, columns: Columns, dealership: int | None = None) -> Encoder:
         job = self._job
         plan = Plan(columns, self._feed, job.target, int(job.today[:4]))
-        return Encoder(plan, Place(self._file.index, job.dealership_id, job.known))
+        number = job.dealership_id if dealership is None else dealership
+        return Encoder(plan, Place(self._file.index, number, job.known))
 
     def _unusable(self, found: Table, columns: Columns) -> str | None:
         """Say why no row can be used; the answer is nearly always in the first row."""
-        encode, count, first = _encode(self._encoder(columns), columns), 0, ""
+        encode, count, first = encode_with(self._encoder(columns), columns), 0, ""
         for record in found.records(self._limits):
             encoded = encode(record)
             if encoded is None:
@@ -151,7 +154,8 @@ class FileReader:
 
     def _encoded(self, found: Table, columns: Columns, rows: identity.Rows) -> Iterator[str]:
         encoder, index = self._encoder(columns), self._file.index
-        encode = _encode(encoder, columns)
+        own = self._feed.rooftops.column if self._feed.rooftops else None
+        encode, witness = encode_with(encoder, columns), Witness(index, columns.headers, own)
         for record in found.records(self._limits):
             encoded = encode(record)
             if encoded is None:
@@ -159,12 +163,15 @@ class FileReader:
                 continue
             if encoded.rejection is None:
                 rows.add(index, record.line, encoded[1:5], encoded.year)
+                witness.row(record.cells)
+            elif encoded.vin is None and encoded.stock_number is None:
+                witness.nameless(record.line, record.cells)
             self.books.take(encoded)
             yield encoded.text
-        self._close(encoder, columns, found.encoding)
+        self.evidence = witness.evidence(columns.fields, encoder.seen())
+        self._close(encoder.keep(), columns, found.encoding)
 
-    def _close(self, encoder: Encoder, columns: Columns, encoding: decode.Encoding) -> None:
-        keep = encoder.keep()
+    def _close(self, keep: int, columns: Columns, encoding: decode.Encoding) -> None:
         blank = [name for name in columns.fields if keep & BITS[name]]
         self.books.warn([self._blank_column(columns, name) for name in blank])
         if encoding.strays:
@@ -186,7 +193,7 @@ class FileReader:
         return self.books.closed(self.reading, rejected)
 
 
-def _encode(encoder: Encoder, columns: Columns) -> Callable[[table.Record], Encoded | None]:
+def encode_with(encoder: Encoder, columns: Columns) -> Callable[[table.Record], Encoded | None]:
     """Give what encodes a record; ``None``: it is a header or blank."""
     shifted = plausible.row_is_shifted(columns)
 

@@ -16,6 +16,7 @@ Reasons: no_feed several_feeds unproven_sender too_large no_table, and those of 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache, partial
 
 from ingestd.config import Feed, Limits
@@ -152,14 +153,17 @@ class _Letter:
 
     def _doubts(self, mail: sender.Envelope, feeds: Sequence[Feed]) -> Mapping[str, str | None]:
         authority = self.trust.authority(self.arrival.source)
-        check, came = self._own_check(), self.arrival.first_seen
+        check, came = self._own_check(), self._came()
         return {feed.name: sender.proof(mail, authority, feed, came, check) for feed in feeds}
+
+    def _came(self) -> datetime:
+        return self.arrival.came or self.arrival.first_seen
 
     def _own_check(self) -> Callable[[str], str | None] | None:
         """Give our own check of DKIM: once for each domain, as of when the mail came."""
         if self.trust.txt is None:
             return None
-        came = self.arrival.first_seen.timestamp()
+        came = self._came().timestamp()
         sealed = dkim.Sealed(self.content, self.limits.message_size, came, self.trust.txt)
         return cache(partial(dkim.check, sealed))
 

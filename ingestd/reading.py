@@ -12,6 +12,7 @@ usable row, is known before the first block.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ingestd.config import Feed, Limits
@@ -19,17 +20,21 @@ from ingestd.feed import identity, mapping, quoting
 from ingestd.feed.encode import own_target, rejection, stored
 from ingestd.feed.excerpt import pick
 from ingestd.feed.inspection import Inspection, Sightings, propose
+from ingestd.groupfile import GroupReader, Share
 from ingestd.mail.parts import Blocked, Member
 from ingestd.model import (
     Chunks,
     Excerpt,
     File,
+    FileReading,
     Finding,
     Finished,
+    Part,
     ReadJob,
 )
 from ingestd.onefile import FileReader, Table, find_table
 from ingestd.opening import open_delivery, open_members
+from ingestd.rooftops import choices
 
 __all__ = ["excerpt", "inspect", "open_delivery", "read"]
 
@@ -43,6 +48,9 @@ MOST_SAMPLES = 5
 def read(job: ReadJob, content: Chunks, feed: Feed, limits: Limits) -> Iterator[bytes | Finished]:
     """Read one delivery's files for one feed: COPY blocks (``Target.stage``), then ``Finished``."""
     members = open_members(job.kind, job.name, content, limits)
+    if feed.rooftops is not None and feed.rooftops.map:
+        yield from _read_group(job, members, feed, limits)
+        return
     rows = identity.Rows()
     readers = []
     for file in job.files:
@@ -50,6 +58,45 @@ def read(job: ReadJob, content: Chunks, feed: Feed, limits: Limits) -> Iterator[
         readers.append(reader)
         yield from _blocks(reader.lines(_member(members, file), rows))
     yield _finished(readers, rows.resolve())
+
+
+def _read_group(
+    job: ReadJob, members: Sequence[Member | Blocked], feed: Feed, limits: Limits
+) -> Iterator[bytes | Finished]:
+    """Read the files of a group of dealerships: what is said of one touches no other."""
+    assert feed.rooftops is not None
+    lots = {number: identity.Rows() for number in choices(feed.rooftops)}
+    readers = []
+    for file in job.files:
+        reader = GroupReader(file, job, feed, limits, feed.rooftops)
+        readers.append(reader)
+        yield from _blocks(reader.lines_of(_member(members, file), lots))
+    yield _group_finished(readers, lots)
+
+
+def _group_finished(readers: Sequence[GroupReader], lots: Mapping[int, identity.Rows]) -> Finished:
+    parts = {
+        number: _finished([reader.shares[number] for reader in readers], rows.resolve())
+        for number, rows in lots.items()
+    }
+    files = tuple(
+        reader.summed({number: part.files[at] for number, part in parts.items()})
+        for at, reader in enumerate(readers)
+    )
+    return Finished(files, parts=tuple(_part(number, files, it) for number, it in parts.items()))
+
+
+def _part(number: int, files: Sequence[FileReading], found: Finished) -> Part:
+    """Give what is said of one dealership; a file that is cut off may have lost its rows too."""
+    cut = (replace(it, cut_off=whole.cut_off) for it, whole in zip(found.files, files, strict=True))
+    return Part(
+        number,
+        tuple(cut),
+        found.duplicates,
+        found.identities,
+        found.rejected,
+        found.evidence,
+    )
 
 
 def _member(members: Sequence[Member | Blocked], file: File) -> Member | Blocked:
@@ -71,7 +118,7 @@ def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
         yield "".join(held).encode()
 
 
-def _finished(readers: Sequence[FileReader], found: identity.Resolution) -> Finished:
+def _finished(readers: Sequence[FileReader | Share], found: identity.Resolution) -> Finished:
     """Close the books, now that it is known which rows are one vehicle."""
     by_file = {reader.reading.file: reader for reader in readers}
     rejected = tuple(
@@ -90,6 +137,7 @@ def _finished(readers: Sequence[FileReader], found: identity.Resolution) -> Fini
         found.duplicates,
         found.identities,
         rejected,
+        tuple(reader.evidence for reader in readers),
     )
 
 

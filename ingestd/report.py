@@ -60,6 +60,7 @@ class Report:
     deactivated: int = 0
     reactivated: int = 0
     held_deactivations: int = 0
+    dealerships: tuple[tuple[int, Counts], ...] = ()  # of a group file
 
     def as_json(self) -> dict[str, Any]:
         """Give the object of design section 7.1.  Keys may be added, never renamed."""
@@ -75,6 +76,7 @@ class Report:
             "message": self.message,
             "lines": self.lines,
             "counts": None if self.counts is None else _counts_json(self.counts),
+            **({"dealerships": self.shares()} if self.dealerships else {}),
             "deactivated": self.deactivated,
             "reactivated": self.reactivated,
             "held_deactivations": self.held_deactivations,
@@ -90,6 +92,10 @@ class Report:
             "started_at": self.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "seconds": round(self.seconds, 3),
         }
+
+    def shares(self) -> list[dict[str, Any]]:
+        """Give the counts of each dealership of a group file, as JSON has them."""
+        return [{"id": number, "counts": _counts_json(it)} for number, it in self.dealerships]
 
 
 def refusal(

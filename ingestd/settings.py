@@ -17,6 +17,9 @@ from pydantic import (
     model_validator,
 )
 
+from ingestd.rooftops import Rooftops, choose_first
+from ingestd.thresholds import Guard
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -66,6 +69,25 @@ def _listen(value: str) -> str:
 def _address(value: str) -> str:
     if _ADDRESS.match(value) is None:
         msg = f"{value!r} is no address: write it as name@example.com, in ASCII, without a name"
+        raise ValueError(msg)
+    return value
+
+
+#: What a price of 19,995.50 is stored as.
+MONEY_UNITS = '"dollars" (19995.50), "whole_dollars" (19996) or "cents" (1999550)'
+
+
+def _money(value: object) -> object:
+    if value not in ("dollars", "whole_dollars", "cents"):
+        msg = f"must say what a price of 19,995.50 is stored as: {MONEY_UNITS}"
+        raise ValueError(msg)
+    return value
+
+
+def _table(value: str) -> str:
+    schema, dot, name = value.partition(".")
+    if not (schema and dot and name) or "." in name:
+        msg = f'{value!r} is not SCHEMA.TABLE, such as "public.vehicles"'
         raise ValueError(msg)
     return value
 
@@ -163,6 +185,12 @@ class Spool(_Section):
     """How long the raw bytes of a settled delivery are kept."""
 
     keep_for: Duration = 30 * 86400.0
+
+
+class History(_Section):
+    """How long it is kept what was changed in vehicles."""
+
+    keep_for: Annotated[Duration, Field(le=100 * 366 * 86400)] = 400 * 86400.0
 
 
 class Folder(_Section):
@@ -317,21 +345,35 @@ class Feed(_Section):
     secret_address: Secret | None = Field(default=None, repr=False)
     reply_to: tuple[Address, ...] = ()
     mode: Literal["full", "delta"]
-    missing: Literal["keep"] = "keep"
+    missing: Literal["keep", "deactivate"] = "keep"
+    missing_after: int = Field(default=3, ge=1, le=1000)
+    guard: Guard = Guard()
     blank: Literal["clear", "keep"] = "clear"
+    vin_conflict: Literal["move", "never"] = "move"
     min_price: float = Field(default=500.0, ge=0)
     expect_every: Duration | None = None
     positions: tuple[str, ...] = ()
     columns: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     exclude: tuple[str, ...] = ()
     defaults: dict[str, str | int | float] = Field(default_factory=dict)
+    rooftops: Rooftops | None = None
+
+    _first = model_validator(mode="before")(choose_first)
 
 
 class TargetSettings(_Section):
-    """The live vehicles table: its profile, its unit of distance, local settings."""
+    """The live vehicles table: its profile or what stands in one, its unit, local settings."""
 
     profile: str | None = None
+    table: Annotated[str, AfterValidator(_table)] | None = None
+    money: Annotated[
+        Literal["dollars", "whole_dollars", "cents"] | None, BeforeValidator(_money)
+    ] = None
+    gone_status: str | None = None
     distance: Literal["miles", "kilometers"] = "miles"
+    status: dict[str, str] = Field(default_factory=dict)
+    own: dict[str, str] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
     settings: dict[str, str] = Field(default_factory=dict)
 
 
@@ -345,6 +387,7 @@ class Config(_Section):
     workers: Workers = Workers()
     limits: Limits = Limits()
     spool: Spool = Spool()
+    history: History = History()
     target: TargetSettings = TargetSettings()
     replies: Replies = Replies()
     mailbox: tuple[Mailbox, ...] = ()
@@ -360,6 +403,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "workers": Workers,
     "limits": Limits,
     "spool": Spool,
+    "history": History,
     "target": TargetSettings,
     "replies": Replies,
     "mailbox": Mailbox,

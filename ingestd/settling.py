@@ -62,7 +62,8 @@ class Settling:
 
     def owe(self, delivery: Delivery) -> None:
         """Hear of a settlement that is owed."""
-        self._queues.get(delivery.arrival.source, self._commands).owed.set()
+        own = None if delivery.arrival.only_feed else self._queues.get(delivery.arrival.source)
+        (own or self._commands).owed.set()
 
 
 class _Queue:

@@ -16,12 +16,14 @@ from ingestd import __version__
 from ingestd.cli.check import check
 from ingestd.cli.codes import EX_SOFTWARE, EX_USAGE
 from ingestd.cli.dealerships import dealerships
+from ingestd.cli.decisions import approve, deny, replay
 from ingestd.cli.deliveries import deliveries
 from ingestd.cli.feed import import_, inspect
 from ingestd.cli.ledger import imports, status
 from ingestd.cli.run import run
 from ingestd.cli.schema import schema
 from ingestd.cli.terminal import complain
+from ingestd.cli.vehicle import vehicle
 from ingestd.errors import IngestError
 from ingestd.tell.log import redactor
 
@@ -53,7 +55,11 @@ app.command(name="import")(import_)
 app.command()(inspect)
 app.command()(check)
 app.command()(status)
+app.command()(vehicle)
 app.add_typer(schema, name="schema")
+imports.command()(approve)
+imports.command()(deny)
+imports.command()(replay)
 app.add_typer(imports, name="imports")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(dealerships, name="dealerships")

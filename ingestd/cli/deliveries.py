@@ -108,3 +108,26 @@ def retry(
     console().print(
         Text(f"delivery {number} will be done again; `ingestd deliveries show {number}`")
     )
+
+
+@deliveries.command()
+def drop(
+    number: Annotated[int, typer.Argument(metavar="ID")],
+    config: ConfigOption = None,
+    *,
+    embedded: EmbeddedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give up a delivery that waits, or was set aside after it failed: it counts as rejected."""
+
+    async def work(store: Store) -> str | None:
+        return await store.drop(number)
+
+    refusal = with_store(read_config(config, embedded=embedded), work)
+    if refusal is not None:
+        complain(refusal)
+        raise typer.Exit(EX_NOINPUT)
+    if as_json:
+        print_json({"delivery_id": number, "outcome": "rejected", "reason": "dropped"})
+        return
+    console().print(Text(f"delivery {number} is dropped; `ingestd deliveries show {number}`"))

@@ -66,12 +66,21 @@ def print_report(report: Report, *, dry_run: bool = False) -> None:
         out.print(Text("  " + counts_sentence(report)))
     if report.message:
         out.print(Text("  " + report.message))
+    if report.import_id is not None and (
+        report.outcome is Outcome.HELD or report.held_deactivations
+    ):
+        number = report.import_id
+        out.print(Text(f"  decide: ingestd imports approve {number}{_or_deny(report)}"))
     for finding in report.rejections[:_SHOWN]:
         out.print(Text(f"  rejected: {_found(finding)}", style="red"))
     _print_rest(out, report)
     warnings = () if report.reading is None else report.reading.warnings_list
     for finding in warnings[:_SHOWN]:
         out.print(Text(f"  warning: {_found(finding)}", style="yellow"))
+
+
+def _or_deny(report: Report) -> str:
+    return f", or deny {report.import_id}" if report.outcome is Outcome.HELD else ""
 
 
 def _found(finding: Finding) -> str:

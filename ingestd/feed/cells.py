@@ -10,6 +10,7 @@ The columns of a field are tried in order; the first usable cell is taken.  Word
 price (``Call``) end the search: there is a price, and it is not told.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -21,7 +22,7 @@ from ingestd.feed.copytext import NULL
 from ingestd.feed.numbers import Unit
 from ingestd.feed.quick import Quick
 from ingestd.feed.values import BLANK, WORDS, Flaw, Noted
-from ingestd.feed.writing import Write, writer, writes_whole
+from ingestd.feed.writing import Write, fits_common, writer, writes_whole
 from ingestd.model import Column, Target
 
 Cells: TypeAlias = Sequence[str]
@@ -49,11 +50,13 @@ class Notes:
     """What there is to say of the row at hand; its taker empties ``found``.
 
     ``filled`` are fields that give no value although their cells say something (``Call``,
-    ``12,3x5``): their columns are not blank throughout.
+    ``12,3x5``): their columns are not blank throughout.  ``seen`` counts the rows (``row``), and
+    by field those in which it is ``blank`` or ``unreadable``.
     """
 
     found: list[Note] = field(default_factory=list)
     filled: set[str] = field(default_factory=set)
+    seen: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +189,12 @@ def _quick(plan: Plan, column: Column, index: int) -> Quick | None:
     if name == "mileage":
         stated = plan.columns.units.get(index)
         bare = plan.columns.unit is None and stated in (None, plan.target.distance)
-        return quick.mileage if bare else None
+        return quick.mileage if bare and fits_common(column) else None
     if name in ("price", "msrp"):
-        whole = writes_whole(plan.target, column)
+        whole = writes_whole(plan.target, column) or not fits_common(column)
         return None if whole else quick.dollars(round(plan.feed.min_price * 100))
+    if name == "images" and column.max_length is not None:
+        return None
     if name == "images":
         begin, end = ("{", "}") if column.type == "text[]" else ("[", "]")
         return quick.Hosts().images(begin, end)
@@ -256,15 +261,17 @@ class _Search:
             value = look(cells)
             if value is WORDS:
                 self.notes.filled.add(self.column.field)
-                return None if self.column.required else NULL
+                return None if self.column.required or self.column.not_null else NULL
             if not isinstance(value, Flaw):
                 return self._used(index, cells, value)
             if value is not BLANK and flaw is None:
                 flaw = (index, value.reason, cells[index])
         if flaw is None:
+            self.notes.seen["blank", self.column.field] += 1
             return self.nothing()
         self.notes.found.append(flaw)
         self.notes.filled.add(self.column.field)
+        self.notes.seen["unreadable", self.column.field] += 1
         return None
 
     def _used(self, index: int, cells: Cells, value: str | Noted[str]) -> str:
@@ -276,7 +283,7 @@ class _Search:
 
 def _nothing(plan: Plan, column: Column, index: int) -> Callable[[], str | None]:
     """Give what a blank cell means: clear the stored value, or let it stay, with a warning."""
-    if column.required and column.field not in _SILENT:
+    if (column.required or column.not_null) and column.field not in _SILENT:
         return lambda: plan.notes.found.append((index, "required_blank", ""))
     kept = column.field in KEPT or plan.feed.blank == "keep"
     return lambda: None if kept else NULL

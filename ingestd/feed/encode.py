@@ -5,6 +5,7 @@
   column, cells that cannot be read or do not fit, and what may never be cleared.
 * A vehicle has a VIN or a stock number.  A rejection keeps those that can be read, for it
   counts as a sighting of the vehicle.
+* The bit PROVISIONAL of ``keep`` says that the row's VIN is a factory's placeholder.
 * A vehicle whose make, model or year cannot be read has that field and its cell in
 ``column_name`` and ``value``, for the store to tell where it rejects the row for it.
 * Cells of columns that no field took go to ``extras``, under the sender's own header.
@@ -16,6 +17,7 @@ unknown_status bad_url junk_stock_number required_blank does_not_fit currency mo
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -26,7 +28,7 @@ from ingestd.feed.copytext import NULL, as_json, escape, fields, unescape
 from ingestd.feed.quick import Quick
 from ingestd.feed.values import Flaw, in_transit, is_blank, plain, stock_number
 from ingestd.feed.vin import BAD, BLANK, Verdict
-from ingestd.model import FIELDS, STAGE_HEAD, Column, Finding, Known, Target
+from ingestd.model import FIELDS, PROVISIONAL, STAGE_HEAD, Column, Finding, Known, Target
 
 LONGEST_VALUE = 200
 BITS = {name: 1 << at for at, name in enumerate(FIELDS)}
@@ -90,15 +92,20 @@ class Encoder:
         self._absent = sum(BITS[name] for name in at if name not in took)
         self._extras = _extras(plan)
         self._file, self._dealership = place.file, place.dealership
-        self._seen = 0
+        self._seen = self._rows = 0
 
     def keep(self) -> int:
         """Give the fields whose columns are absent, or were blank in every row so far."""
         filled = sum(BITS[name] for name in self._plan.notes.filled)
         return _ALL & ~(self._seen | filled)
 
+    def seen(self) -> Counter[tuple[str, str]]:
+        """Count the rows so far, and by field those that were blank or unreadable there."""
+        return self._plan.notes.seen + Counter({("row", ""): self._rows})
+
     def row(self, line: int, cells: Cells) -> Encoded:
         """Encode a row: a vehicle, or a rejection where nothing identifies it."""
+        self._rows += 1
         notes = self._plan.notes.found
         if notes:
             notes.clear()
@@ -110,8 +117,14 @@ class Encoder:
         if verdict.vin is not None:
             found[self._at[0]] = verdict.vin
             keep, self._seen = keep & ~1, self._seen | 1
-        elif stock is None:
-            return self._unidentified(line, cells, verdict)
+            if verdict.provisional:
+                keep |= PROVISIONAL
+        else:
+            if verdict is not _REPEATED:  # which is no VIN of this car, but can be read
+                blank = verdict.problem == BLANK
+                self._plan.notes.seen["blank" if blank else "unreadable", "vin"] += 1
+            if stock is None:
+                return self._unidentified(line, cells, verdict)
         if self._unseen:
             self._look_for_unseen(found)
         said = self._said() if notes else _NOTHING_SAID
@@ -173,6 +186,11 @@ class Encoder:
         whole = cells[:-1] if aligned else ()  # of the last cell a part may be missing
         stock = self._sighted(whole)
         return self._rejection(Finding(line, None, reason, _short(shown)), verdict.vin, stock)
+
+    def refused(self, line: int, at: int, cells: Cells, reason: str) -> Encoded:
+        """Encode a row that is rejected for one of its cells, whatever else is in it."""
+        shown = Finding(line, self._plan.columns.headers[at], reason, _short(cells[at]))
+        return self._rejection(shown, None, None)
 
     def _sighted(self, cells: Cells) -> str | None:
         for index in self._plan.columns.fields.get("stock_number", ()):

@@ -4,9 +4,9 @@
   comes from the rows it replaces, which are duplicates.
 * A VIN on rows that differ in make, model or year *and* in stock number is a dummy: none of
   them has it (``vin_repeated``), and they fall back on their stock numbers.
-* Rows without VIN join by stock number, and join the one VIN that has it, where make and year
-  (give or take one) agree; where they do not, or several VINs have it, the rows without VIN
-  are ``ambiguous_stock_number``.  Rows with different VINs are never merged.
+* Rows without VIN join by stock number, and join the one VIN that has it on any of its rows,
+  where make and year (give or take one) agree; where they do not, or several VINs have it, the
+  rows without VIN are ``ambiguous_stock_number``.  Rows with different VINs are never merged.
 
 Rows are kept as one packed string each (about 120 bytes), in the order in which they stand.
 """
@@ -14,13 +14,10 @@ Rows are kept as one packed string each (about 120 bytes), in the order in which
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from ingestd.model import Duplicate, Finding, Identity
 
 _SEPARATOR = "\x1f"
-#: So many different descriptions under one VIN are compared, each with each.
-_MOST_COMPARED = 64
 _YEARS_APART = 1
 
 
@@ -125,6 +122,8 @@ class _Resolving:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
         self.replaced: dict[tuple[int, int], Row] = {}
+        #: Of a VIN that stands on several rows, by the one that counts: their stock numbers.
+        self.stocks: dict[tuple[int, int], list[str]] = {}
         self.rejected: list[tuple[int, Finding]] = []
         self.repeated: list[tuple[str, tuple[tuple[int, int], ...]]] = []
 
@@ -143,10 +142,14 @@ class _Resolving:
 
     def _duplicates(self) -> Iterator[Duplicate]:
         for (file, line), by in self.replaced.items():
-            last = by
-            while last.place() in self.replaced:
-                last = self.replaced[last.place()]
+            last = self._standing(by)
             yield Duplicate(file, line, last.file, last.line)
+
+    def _standing(self, row: Row) -> Row:
+        """Give the row that counts instead of one that others may have replaced."""
+        while row.place() in self.replaced:
+            row = self.replaced[row.place()]
+        return row
 
     def _by_vin(self) -> list[Row]:
         """Merge the rows of each VIN; give what stands: a row a VIN, and every row without."""
@@ -155,7 +158,8 @@ class _Resolving:
             if _different_cars(rows):
                 self._strip(vin, rows)
             else:
-                self._merge(rows)
+                stocks = [row.stock_number or "" for row in rows]
+                self.stocks[self._merge(rows).place()] = stocks
         return [row for row in self.rows if row.place() not in self.replaced]
 
     def _strip(self, vin: str, rows: Sequence[Row]) -> None:
@@ -179,8 +183,7 @@ class _Resolving:
         return last
 
     def _by_stock_number(self, vehicles: Sequence[Row]) -> None:
-        groups = _groups(vehicles, lambda row: _stock_key(row.stock_number or ""))
-        for rows in groups.values():
+        for rows in self._by_each_stock_number(vehicles):
             bare = [row for row in rows if row.vin is None]
             owners = [row for row in rows if row.vin is not None]
             if len(owners) > 1:
@@ -192,12 +195,28 @@ class _Resolving:
             else:
                 self._ambiguous(bare)
 
-    def _join(self, owner: Row, bare: Sequence[Row]) -> None:
-        """Make one vehicle of a VIN and the rows without, those that agree with it."""
+    def _by_each_stock_number(self, vehicles: Sequence[Row]) -> Iterable[list[Row]]:
+        groups: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in vehicles:
+            own = self.stocks.get(row.place(), [row.stock_number or ""])
+            for key in dict.fromkeys(map(_stock_key, own)):
+                if key:
+                    groups[key].append(row)
+        return groups.values()
+
+    def _join(self, vin_row: Row, bare: Sequence[Row]) -> None:
+        """Make one vehicle of a VIN and the rows without, those that agree with it.
+
+        A number that the VIN bore on an earlier row of its own is not its number any more.
+        """
+        owner = self._standing(vin_row)
         same = [row for row in bare if _agree((owner, row))]
         if not _agree((owner, *same)):
             same = []
-        self._merge(sorted((owner, *same), key=Row.place))
+        stock = owner.stock_number
+        last = self._merge(sorted((owner, *same), key=Row.place))
+        if stock and _differ(stock, last.stock_number):
+            last.stock_number = stock
         kept = {row.place() for row in same}
         self._ambiguous(row for row in bare if row.place() not in kept)
 
@@ -218,19 +237,29 @@ def _groups(rows: Iterable[Row], key: Callable[[Row], str | None]) -> dict[str, 
 
 
 def _different_cars(rows: Sequence[Row]) -> bool:
-    """Say whether two rows of one VIN differ in make, model or year, and in stock number."""
-    kinds = {(_stock_key(r.stock_number or ""), *_car(r)): r for r in rows}
-    if len(kinds) > _MOST_COMPARED:
-        return True
-    return any(
-        _differ(one.stock_number, other.stock_number)
-        and any(_differ(a, b) for a, b in zip(_car(one), _car(other), strict=True))
-        for one, other in combinations(kinds.values(), 2)
-    )
+    """Say whether two rows of one VIN differ in make, model or year, and in stock number.
+
+    Of pairs of two known things, two pairs differ in both unless one of the things is the same
+    in all of them.
+    """
+    return any(_two_cars(rows, thing) for thing in (_make, _model, _year))
 
 
-def _car(row: Row) -> tuple[str, str, int | None]:
-    return (row.make or "").casefold(), (row.model or "").casefold(), row.year
+def _two_cars(rows: Sequence[Row], thing: Callable[[Row], object]) -> bool:
+    pairs = {(_stock_key(r.stock_number), thing(r)) for r in rows if r.stock_number and thing(r)}
+    return len({stock for stock, _ in pairs}) > 1 and len({value for _, value in pairs}) > 1
+
+
+def _make(row: Row) -> str:
+    return (row.make or "").casefold()
+
+
+def _model(row: Row) -> str:
+    return (row.model or "").casefold()
+
+
+def _year(row: Row) -> int | None:
+    return row.year
 
 
 def _differ(one: object, other: object) -> bool:

@@ -49,7 +49,10 @@ _FEWEST_CHARACTERS = 4
 KNOWN_DUMMIES = frozenset({"2GNFLFEK1F6224271"})
 
 #: World manufacturer identifiers of Toyota and Lexus, which list cars before they are built.
-_TOYOTA = re.compile(r"JT|1NX|2T[1-3]|3MY|3T[MY]|4T[1-4]|5T[BDEF]|5YF|58A|7MU|7SV|SB1|VNK|NMT")
+TOYOTA = "JT|1NX|2T[1-3]|3MY|3T[MY]|4T[1-4]|5T[BDEF]|5YF|58A|7MU|7SV|SB1|VNK|NMT"
+#: What only a placeholder of theirs has: letters that no VIN has, or one in the serial number.
+PLACEHOLDER_LETTERS = "[IOQ]|[A-Z][A-Z0-9]{0,4}$"
+_TOYOTA = re.compile(TOYOTA)
 
 _VALUES = bytes.maketrans(
     b"ABCDEFGHJKLMNPRSTUVWXYZ0123456789",

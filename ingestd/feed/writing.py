@@ -1,9 +1,9 @@
 """PURE  A field's value as COPY text, in the type and unit of its column."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from ingestd.feed.copytext import as_array, as_json, escape
+from ingestd.feed.copytext import as_array, as_json, escape, unescape
 from ingestd.feed.values import Flaw
 from ingestd.model import Column, Target
 
@@ -12,6 +12,7 @@ Write: TypeAlias = Callable[[Any], str | Flaw]
 DOES_NOT_FIT = Flaw("does_not_fit")
 _MOST_INTEGER = 2**31 - 1
 _MOST_CENTS = 10**12  # numeric(12,2)
+_COMMON = 10**8
 
 
 def writer(target: Target, column: Column) -> Write:
@@ -19,21 +20,46 @@ def writer(target: Target, column: Column) -> Write:
     if column.field in ("price", "msrp"):
         return _money_writer(target, column)
     if column.field in ("year", "mileage", "doors"):
-        return lambda value: str(value) if value <= _MOST_INTEGER else DOES_NOT_FIT
+        return _number_writer(column)
     if column.field in ("features", "images"):
-        return as_array if column.type == "text[]" else as_json
+        return _list_writer(column)
     return _text_writer(target, column)
+
+
+def _number_writer(column: Column) -> Write:
+    most = _MOST_INTEGER if column.most is None else column.most // 100
+    return lambda value: str(value) if value <= most else DOES_NOT_FIT
+
+
+def _list_writer(column: Column) -> Write:
+    """Write a list as a JSON text or an array.  A length is that of the text, or of each item."""
+    longest = column.max_length
+    if column.type == "text[]":
+        if longest is None:
+            return as_array
+        return lambda items: (
+            DOES_NOT_FIT if max(map(len, items), default=0) > longest else as_array(items)
+        )
+    if longest is None:
+        return as_json
+
+    def write(items: Sequence[str]) -> str | Flaw:
+        text = as_json(items)
+        return text if len(unescape(text) or "") <= longest else DOES_NOT_FIT
+
+    return write
 
 
 def _money_writer(target: Target, column: Column) -> Write:
     """Write cents in the target's unit; whole dollars are rounded half up."""
     cents_wanted = target.money == "cents"
     whole = writes_whole(target, column)
-    most = _MOST_INTEGER if column.type == "integer" else _MOST_CENTS
+    most = _MOST_INTEGER * 100 if column.type == "integer" else _MOST_CENTS * 100
+    most = most if column.most is None else column.most
 
     def write(cents: int) -> str | Flaw:
         amount = cents if cents_wanted else (cents + 50) // 100
-        if amount > most or cents >= _MOST_CENTS:
+        if (amount * 100 if whole else cents) > most or cents >= _MOST_CENTS:
             return DOES_NOT_FIT
         return str(amount) if whole else f"{cents // 100}.{cents % 100:02}"
 
@@ -43,6 +69,11 @@ def _money_writer(target: Target, column: Column) -> Write:
 def writes_whole(target: Target, column: Column) -> bool:
     """Say whether money is written as a whole number, of dollars or of cents."""
     return target.money != "dollars" or column.type == "integer"
+
+
+def fits_common(column: Column) -> bool:
+    """Say whether every number that ``quick`` reads fits: less than a million."""
+    return column.most is None or column.most >= _COMMON
 
 
 def _text_writer(target: Target, column: Column) -> Write:

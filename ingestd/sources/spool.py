@@ -52,6 +52,18 @@ class Unreadable(TryAgain):
     """The bytes to be put could not be read; the spool itself is well."""
 
 
+def place(state_dir: str | os.PathLike[str], sha256: str) -> Path:
+    """Give the place of some content in the spool of a state directory, which need not exist."""
+    return _shelved(Path(state_dir).absolute() / "spool", sha256)
+
+
+def _shelved(root: Path, sha256: str) -> Path:
+    if _SHA256.match(sha256) is None:
+        msg = f"{sha256!r} is no SHA-256 in lower-case hexadecimal"
+        raise ValueError(msg)
+    return root / sha256[:2] / sha256
+
+
 class Spool:
     """The raw bytes of deliveries, by their SHA-256."""
 
@@ -85,10 +97,7 @@ class Spool:
 
     def path(self, sha256: str) -> Path:
         """Give the place of some content, whether it is there or not."""
-        if _SHA256.match(sha256) is None:
-            msg = f"{sha256!r} is no SHA-256 in lower-case hexadecimal"
-            raise ValueError(msg)
-        return self._root / sha256[:2] / sha256
+        return _shelved(self._root, sha256)
 
     async def put(self, source: int | str | os.PathLike[str]) -> Spooled:
         """Copy a file (path, or descriptor from where it stands) and make it durable.

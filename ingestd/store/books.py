@@ -34,9 +34,20 @@ _COUNTS = tuple(field.name for field in fields(Counts))
 _INSERT = """
 INSERT INTO ingest.imports (delivery_id, file_index, file, feed, dealership_id, outcome, reason,
   message, lines, header, blank, added, updated, unchanged, duplicate, rejected, deactivated,
-  reactivated, held_deactivations, warnings, reading, started_at, seconds)
+  reactivated, held_deactivations, warnings, reading, started_at, seconds, dealerships)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-  $20, $21::jsonb, $22, $23)
+  $20, $21::jsonb, $22, $23, $24::jsonb)
+ON CONFLICT (delivery_id, file_index) DO UPDATE SET feed = excluded.feed,
+  dealership_id = excluded.dealership_id, outcome = excluded.outcome, reason = excluded.reason,
+  message = excluded.message, lines = excluded.lines, header = excluded.header,
+  blank = excluded.blank, added = excluded.added, updated = excluded.updated,
+  unchanged = excluded.unchanged, duplicate = excluded.duplicate, rejected = excluded.rejected,
+  deactivated = excluded.deactivated, reactivated = excluded.reactivated,
+  held_deactivations = excluded.held_deactivations, warnings = excluded.warnings,
+  reading = excluded.reading, started_at = excluded.started_at, seconds = excluded.seconds,
+  dealerships = excluded.dealerships,
+  decision = 'approved'
+WHERE imports.decision = 'approve'
 RETURNING id"""
 
 _SELECT = "SELECT i.*, i.reading::text AS reading_text FROM ingest.imports i"
@@ -65,9 +76,10 @@ _FEEDS = """
 SELECT DISTINCT ON (i.feed, i.dealership_id) i.feed, i.dealership_id, i.id, i.outcome, i.reason,
        i.started_at, f.latest_delivery_id, f.applied_at
 FROM ingest.imports i
-LEFT JOIN ingest.feeds f ON f.feed = i.feed AND f.dealership_id = i.dealership_id
+LEFT JOIN ingest.feeds f ON f.feed = i.feed
+     AND (f.dealership_id = i.dealership_id OR i.dealership_id IS NULL)
 WHERE i.feed IS NOT NULL
-ORDER BY i.feed, i.dealership_id, i.id DESC"""
+ORDER BY i.feed, i.dealership_id, i.id DESC, f.latest_first_seen DESC NULLS LAST"""
 
 
 _HEADINGS = """
@@ -108,6 +120,7 @@ async def write_report(connection: Connection, report: Report) -> int:
         None if reading is None else json.dumps(_plain(asdict(reading))),
         report.started_at,
         report.seconds,
+        json.dumps(report.shares()) if report.dealerships else None,
     )
     return int(number)
 
@@ -162,6 +175,14 @@ async def last_successes(connection: Connection) -> dict[str, float]:
         " FROM ingest.feeds GROUP BY feed"
     )
     return {row["feed"]: row["at"] for row in rows}
+
+
+async def held(connection: Connection) -> dict[str, int]:
+    """Count, for each feed, the imports that wait for a decision."""
+    rows = await connection.fetch(
+        "SELECT feed, count(*) AS imports FROM ingest.imports WHERE outcome = 'held' GROUP BY feed"
+    )
+    return {row["feed"]: row["imports"] for row in rows if row["feed"] is not None}
 
 
 async def status(connection: Connection) -> dict[str, Any]:
@@ -240,7 +261,13 @@ def _report(row: Row, found: tuple[Finding, ...]) -> Report:
         deactivated=row["deactivated"],
         reactivated=row["reactivated"],
         held_deactivations=row["held_deactivations"],
+        dealerships=_shares(row["dealerships"]),
     )
+
+
+def _shares(text: str | None) -> tuple[tuple[int, Counts], ...]:
+    shares = () if text is None else json.loads(text)
+    return tuple((share["id"], Counts(**share["counts"])) for share in shares)
 
 
 def _reading(tree: dict[str, Any]) -> FileReading:

@@ -4,13 +4,7 @@ Rules:
   * Time is the database's clock; this process keeps none.
   * Every method is one short transaction and may be called again after any failure.
   * An attempt is counted in the transaction that claims, before anything is tried.
-  * A lane is worked from its oldest delivery on, by one instance at a time.  The lane
-    without a name holds what is of several feeds: it waits for all that is older, and all
-    that is younger waits for it.
-  * What was not opened yet may be anybody's: it is opened at once, whoever is at work, and
-    then routed into its lane; there it waits for its turn.  Feeds of whole lots need not wait
-    until all that is older is opened, since an older lot that comes to light is superseded;
-    feeds of changes do.
+  * Whose turn it is in a backlog is said in ``claims``.
 """
 
 from collections.abc import Sequence
@@ -30,9 +24,10 @@ from ingestd.model import (
     worst,
 )
 from ingestd.report import Report, refusal
-from ingestd.store import books, copies, replies
+from ingestd.store import books, claims, copies, decisions, replies
 from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
+from ingestd.store.sql import ident, qualified
 
 #: A source's lease; the daemon renews it every 4 seconds.
 SOURCE_LEASE = timedelta(seconds=15)
@@ -55,49 +50,6 @@ ON CONFLICT (source, key) DO UPDATE SET taken_by = excluded.taken_by,
   owner = CASE WHEN d.state IN ('done', 'quarantined') THEN excluded.taken_by ELSE d.owner END
 RETURNING *"""
 
-#: Only who has the bytes can read them.  What an instance of the same name left behind is
-#: its own again, but for a command's delivery, which another process of that name may be
-#: at: only what a command left for longer than a lease is taken up.
-_CLAIMABLE = """d.taken_by = $1 AND ((d.state = 'received' AND (d.kind <> 'cli' OR $3
-      OR d.first_seen < clock_timestamp() - $2::interval)) OR (d.state = 'working' AND
-    (d.lease_until < clock_timestamp() OR (d.owner = $1 AND (d.kind <> 'cli' OR $3)))))"""
-
-_CLAIM = f"""
-UPDATE ingest.deliveries SET state = 'working', attempts = attempts + 1, owner = $1,
-  lost = lost + CASE WHEN state = 'working' THEN 1 ELSE 0 END,
-  lease_until = clock_timestamp() + $2
-WHERE id = (SELECT d.id FROM ingest.deliveries d
-            WHERE {_CLAIMABLE} AND {{which}}
-            ORDER BY d.first_seen, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING *"""
-
-#: What may be in the way of a delivery ``d``: what is at work, or waits with somebody alive.
-_OTHERS = """SELECT FROM ingest.deliveries o
-              WHERE o.id <> d.id AND o.kind <> 'cli' AND o.state IN ('received', 'working')
-                AND (o.taken_by = $1 OR o.lease_until > clock_timestamp())"""
-_SHARE_A_LANE = "(o.lane = d.lane OR o.lane = '' OR d.lane = '')"
-_MAY_SHARE_ONE = f"(o.lane = '{UNROUTED}' AND d.lane = ANY ({{deltas}}::text[]))"
-_IS_OLDER = "(o.first_seen, o.id) < (d.first_seen, d.id)"
-
-#: Only of a lane's oldest is asked what is in its way: of a long backlog it would take seconds.
-_CLAIM_OLDEST = _CLAIM.format(
-    which=f"""d.id = ANY (ARRAY(
-              SELECT d.id FROM (SELECT DISTINCT lane FROM ingest.deliveries
-                                WHERE state IN ('received', 'working')) l
-              CROSS JOIN LATERAL (SELECT d.id, d.lane, d.first_seen FROM ingest.deliveries d
-                WHERE d.lane = l.lane AND d.id <> ALL ($6::bigint[]) AND {_CLAIMABLE}
-                ORDER BY d.first_seen, d.id LIMIT 1) d
-              WHERE d.lane = '{UNROUTED}' OR (d.lane <> ALL ($4::text[]) AND '' <> ALL ($4::text[])
-                AND (d.lane <> '' OR cardinality($4::text[]) = 0) AND NOT EXISTS ({_OTHERS}
-                AND ({_SHARE_A_LANE} OR {_MAY_SHARE_ONE.format(deltas="$5")}) AND {_IS_OLDER}))))"""
-)
-_CLAIM_ONE = _CLAIM.format(which="d.id = $4")
-
-_ROUTE = f"""
-UPDATE ingest.deliveries d SET lane = $3 WHERE d.id = $2 AND d.state = 'working' AND d.owner = $1
-RETURNING EXISTS ({_OTHERS} AND ({_SHARE_A_LANE} AND ({_IS_OLDER} OR o.state = 'working')
-    OR {_MAY_SHARE_ONE.format(deltas="$4")} AND {_IS_OLDER}))"""
-
 _LETTER = "UPDATE ingest.deliveries SET sender = $2, subject = $3, automatic = $4 WHERE id = $1"
 
 #: What is being loaded is locked: nobody claims it meanwhile, and nobody waits for it here.
@@ -107,11 +59,6 @@ WHERE id IN (SELECT id FROM ingest.deliveries
              WHERE id = ANY ($1::bigint[]) AND state = 'working' AND owner = $2
              ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)"""
 
-_RELEASE = """
-UPDATE ingest.deliveries SET state = 'received', owner = NULL, lease_until = NULL,
-  attempts = attempts - CASE WHEN $3 OR attempts = 0 THEN 0 ELSE 1 END
-WHERE id = $1 AND state = 'working' AND owner = $2"""
-
 _FINISH = """
 UPDATE ingest.deliveries SET state = $2, outcome = $3, reason = $4, owner = $5,
   lease_until = clock_timestamp() + $6, finished_at = clock_timestamp()
@@ -120,7 +67,8 @@ WHERE id = $1 RETURNING *"""
 _UNSETTLED = f"""
 SELECT d.*, {copies.COUNT} AS copies FROM ingest.deliveries d
 WHERE state IN ('done', 'quarantined') AND settled_at IS NULL
-  AND CASE kind WHEN 'cli' THEN cardinality($2::text[]) = 0 ELSE source = ANY ($2::text[]) END
+  AND CASE WHEN kind = 'cli' OR only_feed IS NOT NULL THEN cardinality($2::text[]) = 0
+      ELSE source = ANY ($2::text[]) END
   AND (owner = $1 OR owner IS NULL OR lease_until < clock_timestamp())
 ORDER BY first_seen, id LIMIT 1000"""
 
@@ -130,13 +78,30 @@ WHERE id = $1 AND settled_at IS NULL"""
 
 _WAITING = "SELECT count(*) FROM ingest.deliveries WHERE state IN ('received', 'working')"
 
+#: What is held, or holds deactivations as its feed's latest, is read again when it is approved.
 _OWED = """
-SELECT DISTINCT sha256 FROM ingest.deliveries
-WHERE state IN ('received', 'working') OR settled_at IS NULL OR outcome = 'held'"""
+SELECT sha256 FROM ingest.deliveries
+WHERE state IN ('received', 'working') OR settled_at IS NULL
+UNION
+SELECT d.sha256 FROM ingest.imports i JOIN ingest.deliveries d ON d.id = i.delivery_id
+WHERE i.outcome = 'held'
+UNION
+SELECT d.sha256 FROM ingest.feeds f JOIN ingest.deliveries d ON d.id = f.latest_delivery_id
+WHERE EXISTS (SELECT FROM ingest.imports i WHERE i.delivery_id = d.id
+              AND i.feed = f.feed AND i.held_deactivations > 0)"""
 
 _DEALERSHIPS = """
-SELECT d.id, d.name, (SELECT count(*) FROM public.vehicles v WHERE v.dealership_id = d.id)
-  AS vehicles FROM public.dealerships d ORDER BY d.id"""
+SELECT d.id, d.name, (SELECT count(*) FROM {} v WHERE v.{} = d.id) AS vehicles
+FROM public.dealerships d ORDER BY d.id"""
+
+_THEIRS = """
+SELECT count(*) FROM pg_catalog.pg_attribute
+WHERE attrelid = 'public.dealerships'::regclass AND attname = ANY ($1) AND NOT attisdropped"""
+
+_ADD_THERE = (
+    "has other columns than this command knows: add the dealership in the platform itself;"
+    " `ingestd dealerships list` shows its id then"
+)
 
 _OF_DELIVERY = "i.delivery_id = $1 ORDER BY i.file_index"
 
@@ -149,7 +114,8 @@ class Ledger:
     ) -> None:
         """Take the pool, the name by which this instance signs, and feeds by name.
 
-        ``deltas`` are the feeds of changes, ``replied`` those whose dealers get a reply.
+        ``deltas`` are the lanes that go oldest first: the feeds of changes, and what was not
+        opened yet where there are no others.  ``replied`` are the feeds whose dealers get a reply.
         """
         self._pool = pool
         self._owner = owner
@@ -201,8 +167,12 @@ class Ledger:
                 await copies.remember(connection, arrival, row["id"])
             return books.delivery(row)
 
-    async def route(self, delivery: Delivery, lane: str, letter: Letter | None) -> None:
+    async def route(
+        self, delivery: Delivery, lane: str, letter: Letter | None, feeds: Sequence[str] = ()
+    ) -> None:
         """Put an opened delivery into its lane; who is not in turn there is given back.
+
+        ``feeds`` are named where the lane is that of several.
 
         Raises:
             OutOfTurn: others come first; the attempt is not counted.
@@ -213,27 +183,28 @@ class Ledger:
                 await connection.execute(_LETTER, delivery.id, *said)
             if lane == UNROUTED:
                 return
-            waits = await connection.fetchval(_ROUTE, self._owner, delivery.id, lane, self._deltas)
+            rest = (lane, self._deltas, None if lane else list(feeds) or None)
+            waits = await connection.fetchval(claims.ROUTE, self._owner, delivery.id, *rest)
             if waits:
-                await connection.execute(_RELEASE, delivery.id, self._owner, False)  # noqa: FBT003
+                await connection.execute(claims.RELEASE, delivery.id, self._owner, False)  # noqa: FBT003
         if waits:
             raise OutOfTurn(f"delivery {delivery.id} waits for others of the lane {lane!r}")
 
     async def claim(
         self, delivery_id: int | None, busy: Sequence[str], at_work: Sequence[int] = ()
     ) -> Delivery | None:
-        """Claim the oldest delivery that may be worked on outside ``busy``, or just that one.
+        """Claim the delivery whose turn it is outside the ``busy`` lanes, or just that one.
 
-        None of ``at_work``: at work here, or put off; what is younger in a lane waits for it.
+        None of ``at_work``: at work here, or put off; what comes after it in a lane waits.
         """
         single = delivery_id is not None
         values = (self._owner, DELIVERY_LEASE, single)
         async with self._pool.transaction() as connection:
             if single:
-                row = await connection.fetchrow(_CLAIM_ONE, *values, delivery_id)
+                row = await connection.fetchrow(claims.CLAIM_ONE, *values, delivery_id)
             else:
                 rest = (list(busy), self._deltas, list(at_work))
-                row = await connection.fetchrow(_CLAIM_OLDEST, *values, *rest)
+                row = await connection.fetchrow(claims.CLAIM_NEXT, *values, *rest)
         return None if row is None else books.delivery(row)
 
     async def renew(self, deliveries: Sequence[Delivery]) -> None:
@@ -245,7 +216,12 @@ class Ledger:
     async def release(self, delivery: Delivery, *, counted: bool) -> None:
         """Give a claimed delivery back to those that wait."""
         async with self._pool.transaction() as connection:
-            await connection.execute(_RELEASE, delivery.id, self._owner, counted)
+            await connection.execute(claims.RELEASE, delivery.id, self._owner, counted)
+
+    async def let_older_go_first(self, delivery: Delivery) -> None:
+        """Give a claimed delivery back, uncounted, to come after the older ones of its lane."""
+        async with self._pool.transaction() as connection:
+            await connection.execute(claims.GO_AFTER, delivery.id, self._owner)
 
     async def finish(
         self, delivery: Delivery, refused: Sequence[File], quarantine: str | None
@@ -286,6 +262,7 @@ class Ledger:
             "SELECT outcome, reason FROM ingest.imports WHERE delivery_id = $1 ORDER BY file_index",
             delivery.id,
         )
+        await decisions.lapse(connection, delivery.id)
         outcome, reason = worst(tuple(Outcome(row["outcome"]) for row in rows)), "no_table"
         if rows:
             reason = next(row["reason"] for row in rows if row["outcome"] == outcome)
@@ -349,17 +326,24 @@ class Ledger:
             before = await books.headings(connection, feed, dealership_id)
         return Known(junk_vins=frozenset(row["vin"] for row in rows), before=before)
 
-    async def dealerships(self) -> tuple[Dealership, ...]:
-        """List the dealerships with the number of their vehicles."""
+    async def dealerships(self, table: str, column: str) -> tuple[Dealership, ...]:
+        """List the dealerships with the number of their vehicles in ``table``."""
+        query = _DEALERSHIPS.format(qualified(table), ident(column))
         async with self._pool.connection() as connection:
-            rows = await connection.fetch(_DEALERSHIPS)
+            rows = await connection.fetch(query)
         return tuple(Dealership(row["id"], row["name"], row["vehicles"]) for row in rows)
 
     async def add_dealership(self, name: str, columns: dict[str, str]) -> int:
-        """Add a dealership with the ``columns`` given, and give its id."""
+        """Add a dealership with the ``columns`` given, and give its id.
+
+        Raises:
+            Misconfigured: the table is the platform's, and has other columns.
+        """
         names = ", ".join(("name", *columns))
         places = ", ".join(f"${place + 1}" for place in range(len(columns) + 1))
         async with self._pool.transaction() as connection:
+            if await connection.fetchval(_THEIRS, ["name", *columns]) <= len(columns):
+                raise Misconfigured(Fault("public.dealerships", _ADD_THERE))
             number = await connection.fetchval(
                 f"INSERT INTO public.dealerships ({names}) VALUES ({places}) RETURNING id",
                 name,

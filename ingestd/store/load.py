@@ -1,47 +1,37 @@
 """DOOR  One delivery's files for one feed, in one transaction.
 
     lock the dealership -> is it in the ledger already? -> is it older than what was applied?
-    -> COPY to the stage -> decide the fate of every line -> change what differs -> add what is
-    new -> books -> COMMIT
+    -> COPY to the stage -> decide the fate of every line -> is it plausible? -> change what
+    differs -> add what is new -> listings, deactivations -> books -> COMMIT
 
 Rules:
   * Nothing is visible before everything is; whatever fails leaves nothing.
   * The second call for the same delivery and feed finds the reports of the first.
   * Every line is accounted for, or nothing is committed.
+  * What is held is tried out in full and taken back, to tell what it would have done.
 """
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ingestd.config import Feed
-from ingestd.errors import Clash, ReadFailed, TryAgain
-from ingestd.model import Delivery, File, FileReading, Finding, Finished, Outcome, Reading, ReadJob
+from ingestd.errors import Clash, OlderFirst, OutOfTurn, TryAgain
+from ingestd.model import Delivery, File, FileReading, Finished, Outcome, Reading, ReadJob
 from ingestd.report import Report
-from ingestd.store import account, books, guard
+from ingestd.rooftops import choices
+from ingestd.store import account, books, decisions, guard
+from ingestd.store.deciding import Deciding
 from ingestd.store.layout import Layout
+from ingestd.store.listing import Listing, Whose
+from ingestd.store.moving import Claim, Moving, Others, rows
 from ingestd.store.pool import Connection, Pool
 from ingestd.store.statements import Statements, build
 
-#: From here on a load plans its statements for its own size, on fresh statistics.
-_LARGE = 2000
-#: First key of the advisory lock; the second is the dealership.
-_LOCK = int.from_bytes(b"inge")
-
-_LATEST = """
-SELECT latest_first_seen AS first_seen, latest_delivery_id AS delivery_id,
-       latest_import_id AS import_id
-FROM ingest.feeds WHERE feed = $1 AND dealership_id = $2"""
-
-_APPLIED = """
-INSERT INTO ingest.feeds (feed, dealership_id, latest_first_seen, latest_delivery_id,
-  latest_import_id, applied_at) VALUES ($1, $2, $3, $4, $5, now())
-ON CONFLICT (feed, dealership_id) DO UPDATE SET latest_first_seen = excluded.latest_first_seen,
-  latest_delivery_id = excluded.latest_delivery_id, latest_import_id = excluded.latest_import_id,
-  applied_at = excluded.applied_at"""
-
+#: In a value of ``[target.settings]``: the dealership whose vehicles are loaded.
+_OWN = "{dealership}"
 _LOCAL = {
     "jit": "off",  # costs more than it gains on statements of a second
     "work_mem": "32MB",
@@ -50,27 +40,54 @@ _LOCAL = {
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be loaded: the arguments of ``load`` as one noun."""
+    """What is to be loaded: the arguments of ``load`` as one noun, and what the ledger adds.
+
+    ``approved``: an operator wants it as it is; ``older_waits``: older ones of its feed wait.
+    """
 
     delivery: Delivery
     feed: Feed
     job: ReadJob
     reading: Reading
     dry_run: bool = False
+    approved: bool = False
+    older_waits: bool = False
 
 
 class _DryRun(Exception):
     """Ends a transaction that is not to be committed."""
 
 
+class _TakenBack(Exception):
+    """Ends a savepoint: what was held was only tried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was judged of a delivery, and done: ``gone`` vehicles were switched off."""
+
+    facts: guard.Facts
+    verdict: guard.Verdict
+    tallies: dict[int, account.Tally] = field(default_factory=dict)
+    gone: int = 0
+
+    def useless(self) -> bool:
+        """Say whether not one row can be used: then nothing is done, unless all of it is held."""
+        counted = self.facts.counted
+        return self.verdict.reason is None and counted.rows > 0 and not counted.vehicles
+
+
 class Loader:
     """Loads into one table as ``layout`` describes it, ``settings`` set for each transaction."""
 
-    def __init__(self, pool: Pool, layout: Layout, settings: dict[str, str]) -> None:
-        """Build the statements once."""
+    def __init__(
+        self, pool: Pool, layout: Layout, settings: dict[str, str], deltas: tuple[str, ...] = ()
+    ) -> None:
+        """Build the statements once.  ``deltas``: the feeds that are not full."""
         self._pool = pool
         self._target = layout.target
-        self._statements = build(layout, drop=not pool.temporary_tables_stay)
+        self.statements = build(layout, drop=not pool.temporary_tables_stay)
+        self.others = Others(deltas)
         self._settings = {**_LOCAL, **settings}
 
     async def load(self, task: Task) -> tuple[Report, ...]:
@@ -85,226 +102,248 @@ class Loader:
             raise TryAgain("the vehicles table has changed since the file was read")
         reports: tuple[Report, ...] = ()
         with contextlib.suppress(_DryRun):
-            async with self._pool.transaction(self._settings) as connection:
-                reports = await _Load(connection, self._statements, task).run()
+            settings = self.local(task.job.dealership_id)
+            async with self._pool.transaction(settings) as connection:
+                reports = await self.run(connection, task)
                 if task.dry_run:
                     raise _DryRun
         return reports
 
+    async def run(self, connection: Connection, task: Task) -> tuple[Report, ...]:
+        """Load within a transaction."""
+        return await Load(connection, self.statements, task, self.others).run()
 
-class _Load:
+    def local(self, dealership: int) -> dict[str, str]:
+        """Give the settings of a load; ``{dealership}`` in a value stands for its id."""
+        number = str(dealership)
+        return {key: value.replace(_OWN, number) for key, value in self._settings.items()}
+
+
+class Load:
     """One load within its transaction."""
 
-    def __init__(self, connection: Connection, statements: Statements, task: Task) -> None:
+    def __init__(
+        self, connection: Connection, statements: Statements, task: Task, others: Others
+    ) -> None:
         self._connection = connection
-        self._sql = statements
-        self._task = task
+        self.statements = statements
+        self.task = task
         self._dealership = task.job.dealership_id
+        arrival = task.delivery.arrival
+        may_move = task.feed.vin_conflict == "move"
+        claim = Claim(self._dealership, task.delivery.id, arrival.first_seen, may_move)
+        self._moving = Moving(connection, statements, claim, others)
+        self.deciding = Deciding(connection, statements, self._dealership, self._moving)
+        self.listing = Listing(
+            connection, statements, Whose(task.delivery, task.feed, self._dealership)
+        )
         self._began = time.monotonic()
+        self._before: dict[int, Report] = {}
 
     async def run(self) -> tuple[Report, ...]:
-        connection, task = self._connection, self._task
+        """Load what is of one dealership."""
+        connection, task = self._connection, self.task
         now: datetime = await connection.fetchval("SELECT now()")
-        await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", _LOCK, self._dealership)
+        await self.begin()
         if not task.dry_run:
-            # No other instance claims what is being loaded, however long it takes.
-            await connection.execute(
-                "SELECT FROM ingest.deliveries WHERE id = $1 FOR NO KEY UPDATE", task.delivery.id
-            )
-            done = await self._done()
+            done = await self.over(now)
             if done:
                 return done
-            latest = await self._latest()
-            if guard.is_older(task.delivery, latest):
-                return await self._supersede(latest, now)
-        finished = await self._stage()
-        tallies = await self._apply(finished) if account.any_read(finished) else {}
-        return await self._record(finished, tallies, now)
+        finished = await self.deciding.stage(task.reading)
+        found = await self._judged(finished) if account.any_read(finished) else None
+        if found is None:
+            self.heed_older("no file of it can be read")
+        return await self._record(finished, found, now)
+
+    async def begin(self) -> None:
+        """Lock the dealership, and read what the feed's latest delivery left there."""
+        await self._moving.begin()
+        await self.listing.remember()
 
     # The books, before.
+
+    async def over(self, now: datetime) -> tuple[Report, ...]:
+        """Give the reports if there is nothing to load: it was, or a newer one was.
+
+        Raises:
+            OutOfTurn: somebody closed the delivery meanwhile.
+        """
+        delivery, feed = self.task.delivery, self.task.feed.name
+        standing = await decisions.standing(self._connection, delivery.id, feed)
+        before = await self._done()
+        if before and not standing.approved:
+            return before
+        if standing.closed:
+            raise OutOfTurn(f"delivery {delivery.id} was closed meanwhile; nothing was loaded")
+        latest = self.listing.past.latest
+        if guard.is_older(delivery, latest):
+            # What was loaded before a newer one stays so: only its deactivations come too late.
+            return before if account.applied(before) else await self._supersede(latest, now)
+        self.task = replace(self.task, approved=standing.approved, older_waits=standing.older_waits)
+        if before:
+            await decisions.forget_rows(self._connection, delivery.id, feed)
+            self._before = {report.file_index: report for report in before}
+        return ()
 
     async def _done(self) -> tuple[Report, ...]:
         condition = "i.delivery_id = $1 AND i.feed = $2 ORDER BY i.file_index"
         return await books.reports(
-            self._connection, condition, self._task.delivery.id, self._task.feed.name
+            self._connection, condition, self.task.delivery.id, self.task.feed.name
         )
-
-    async def _latest(self) -> guard.Applied | None:
-        row = await self._connection.fetchrow(_LATEST, self._task.feed.name, self._dealership)
-        return None if row is None else guard.Applied(**dict(row))
 
     async def _supersede(self, latest: guard.Applied | None, now: datetime) -> tuple[Report, ...]:
         assert latest is not None
-        message = (
-            f"delivery {latest.delivery_id} of this feed is newer and was applied already;"
-            " an older one never lands on it"
-        )
+        reason, message = account.superseded(latest.delivery_id, self.task.feed.mode)
         reports = [
             replace(
-                self._report(file, None, now),
+                self.report_of(file, None, now),
                 outcome=Outcome.SUPERSEDED,
-                reason="newer_applied",
+                reason=reason,
                 message=message,
             )
-            for file in self._task.job.files
+            for file in self.task.job.files
         ]
-        return tuple([await self._write(report) for report in reports])
+        return tuple([await self.write(report) for report in reports])
 
-    # The stage.
+    # The judgement.
 
-    async def _stage(self) -> Finished:
-        """Copy the reading's blocks into the stage as they come, and give its last word."""
-        last: list[Finished] = []
+    async def _judged(self, finished: Finished) -> Found:
+        """Judge the delivery; load it, or try it out where everything is held."""
+        found, unmatched = await self.judge(finished)
+        if found.useless():
+            self.heed_older("not one of its rows can be used")
+            return replace(found, tallies=await self.deciding.tallies(finished, {}))
+        if found.verdict.reason is None:
+            return await self.applied(finished, found, unmatched=unmatched)
+        with contextlib.suppress(_TakenBack):
+            async with self._connection.transaction():
+                found = await self.applied(finished, found, unmatched=unmatched)
+                raise _TakenBack
+        return found
 
-        async def blocks() -> AsyncIterator[bytes]:
-            async for item in self._task.reading:
-                if isinstance(item, Finished):
-                    last.append(item)
-                else:
-                    yield item
+    async def judge(self, finished: Finished) -> tuple[Found, bool]:
+        """Decide what every line is, and judge it; say whether any row is of no stored vehicle."""
+        unmatched = await self.deciding.decide(finished)
+        facts = await self.listing.facts(finished, approved=self.task.approved)
+        if await self.deciding.any_useless(finished):
+            facts = replace(facts, whole=False)
+        verdict = guard.judge(facts, self.task.feed.guard)
+        if verdict.holds:
+            self.heed_older(verdict.message)
+        elif not facts.whole:
+            self.heed_older("a file of it cannot be read")
+        return Found(facts, verdict), unmatched
 
-        await self._connection.execute(self._sql.create)
-        await self._connection.copy_to_table(
-            self._sql.stage,
-            schema_name="pg_temp",
-            source=blocks(),
-            columns=self._sql.stage_columns,
-            format="text",
-        )
-        if len(last) != 1:
-            raise ReadFailed("the reader ended without saying what it had read")
-        return last[0]
+    def heed_older(self, why: str) -> None:
+        """Let the older ones of a full feed go first where this may not be the last word."""
+        task = self.task
+        if task.older_waits and task.feed.mode == "full" and not task.dry_run:
+            raise OlderFirst(f"older deliveries of this feed go first: {why}")
+
+    async def applied(self, finished: Finished, found: Found, *, unmatched: bool) -> Found:
+        """Do what was judged, whether all of it may stay or not."""
+        verdict = found.verdict
+        tallies = await self._apply(finished, verdict, unmatched=unmatched)
+        gone = await self.listing.settle(found.facts, verdict, max(tallies))
+        return replace(found, tallies=tallies, gone=gone)
 
     # The merge.
 
-    async def _apply(self, finished: Finished) -> dict[int, account.Tally]:
-        unmatched = await self._decide(finished)
-        connection, sql = self._connection, self._sql
-        number = self._task.delivery.id
-        changed = _rows(await connection.execute(sql.lock_changed, self._dealership))
+    async def _apply(
+        self, finished: Finished, verdict: guard.Verdict, *, unmatched: bool
+    ) -> dict[int, account.Tally]:
+        connection, sql = self._connection, self.statements
+        number = self.task.delivery.id
+        await self._moving.move()
+        changed = rows(await connection.execute(sql.lock_changed, self._dealership))
         if changed:
-            updated = _rows(await connection.execute(sql.update, self._dealership))
+            await connection.execute(sql.note)
+            await connection.execute(sql.remember, self._dealership, number)
+            updated = rows(await connection.execute(sql.update, self._dealership))
             if updated != changed:
                 raise Clash(f"{changed} vehicles were to be changed, {updated} could be")
             await connection.execute(sql.off, self._dealership, number)
         extras = await connection.fetch(sql.extras)
         if unmatched:
-            await connection.execute(sql.insert, self._dealership, number)
+            flags = (self.task.feed.name, verdict.moves, verdict.begins)
+            await connection.execute(sql.insert, self._dealership, number, *flags)
         twins = await connection.fetch(sql.twins, self._dealership, number) if sql.twins else []
         await connection.execute(sql.on_again, self._dealership)
+        if changed and sql.overruled:
+            await connection.execute(sql.overruled)
         if finished.identities or finished.rejected:
             await connection.execute(sql.junk, self._dealership)
+        if self.deciding.provisional:
+            await connection.execute(sql.provisional, self._dealership, number)
         besides = {row["file_no"]: (0, row["extras"]) for row in extras}
         for row in twins:
             besides[row["file_no"]] = (row["twins"], besides.get(row["file_no"], (0, 0))[1])
-        return await self._tallies(finished, besides)
-
-    async def _decide(self, finished: Finished) -> bool:
-        """Settle every line's fate: duplicate, rejected, a stored vehicle, or a new one.
-
-        False: every line means a vehicle that has its VIN, so that there is nothing to add.
-        """
-        connection, sql = self._connection, self._sql
-        large = sum(reading.rows for reading in finished.files) > _LARGE
-        if large:
-            await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-            await connection.execute(sql.analyze_stage)
-        await connection.execute(sql.decide, self._dealership, *account.decided(finished))
-        if large:
-            await connection.execute(sql.analyze_fate)
-        survey = await connection.fetchrow(sql.survey)
-        assert survey is not None
-        if survey["vins"] != survey["distinct_vins"]:
-            raise ReadFailed("the reader gave one VIN on two rows without saying which counts")
-        if survey["respelt"]:
-            await connection.execute(sql.respell)
-        if survey["unmatched"]:
-            await self._decide_unmatched(finished)
-        return bool(survey["unmatched"])
-
-    async def _decide_unmatched(self, finished: Finished) -> None:
-        connection, sql = self._connection, self._sql
-        touched = 0
-        for statement in (*sql.foreign_vins, sql.match_stock):
-            touched += _rows(await connection.execute(statement, self._dealership))
-        for statement in sql.missing:
-            touched += _rows(await connection.execute(statement))
-        if touched:
-            await connection.execute(sql.name_columns, *account.headers(finished))
-
-    async def _tallies(
-        self, finished: Finished, besides: Mapping[int, tuple[int, int]]
-    ) -> dict[int, account.Tally]:
-        """Count each file's lines; ``besides`` are its twins switched off and extras kept."""
-        counted = await self._connection.fetch(self._sql.count)
-        rows = {row["file_no"]: dict(row) for row in counted}
-        if rows.keys() - {reading.file for reading in finished.files if not reading.reason}:
-            raise ReadFailed("the reader sent rows of a file that it refused or did not name")
-        tallies = {}
-        for reading in finished.files:
-            if reading.reason is None:
-                besides_it = besides.get(reading.file, (0, 0))
-                tally = account.tally(reading, rows.get(reading.file), besides_it)
-                fault = guard.imbalance(reading, tally.counts, tally.unread)
-                if fault is not None:
-                    raise ReadFailed(f"{reading.name}: nothing was loaded: {fault}")
-                tallies[reading.file] = tally
-        return tallies
+        return await self.deciding.tallies(finished, besides)
 
     # The books, after.
 
     async def _record(
-        self, finished: Finished, tallies: dict[int, account.Tally], now: datetime
+        self, finished: Finished, found: Found | None, now: datetime
     ) -> tuple[Report, ...]:
-        files = {file.index: file for file in self._task.job.files}
-        found = await self._findings() if tallies else {}
+        files = {file.index: file for file in self.task.job.files}
+        readings, tallies = finished.files, found.tallies if found else {}
+        if found is not None and found.facts.deactivates:
+            readings = account.suspended(finished, self.listing.past.nameless)
+        readings = await self.deciding.warned(readings)
+        rejections = await self.deciding.findings() if tallies else {}
+        useless = account.useless(tallies) if found and not found.verdict.reason else frozenset()
         reports = []
-        for reading in finished.files:
-            report = self._report(files[reading.file], reading, now)
+        for reading in readings:
+            report = self.report_of(files[reading.file], reading, now)
             tally = tallies.get(reading.file)
-            reports.append(account.outcome(report, reading, tally, found.get(reading.file, ())))
+            report = account.outcome(report, reading, tally, rejections.get(reading.file, ()))
+            if reading.file in useless:
+                report = account.unusable(report)
+            elif found is not None:
+                last = reading.file == max(tallies.keys() - useless, default=-1)
+                report = account.judged(report, found.verdict, found.gone if last else None)
+            reports.append(report)
         seconds = time.monotonic() - self._began
         timed = [replace(report, seconds=seconds) for report in reports]
-        if self._task.dry_run:
+        if self.task.dry_run:
             return tuple(timed)
-        written = [await self._write(report) for report in timed]
-        if tallies:
-            await self._keep(written)
+        written = [await self.write(report) for report in timed]
+        if found is not None:
+            await self._keep(written, finished, found)
         return tuple(written)
 
-    async def _findings(self) -> dict[int, tuple[Finding, ...]]:
-        found: dict[int, list[Finding]] = {}
-        for row in await self._connection.fetch(self._sql.findings, books.INLINE):
-            found.setdefault(row["file_no"], []).append(books.finding(row))
-        return {file: tuple(findings) for file, findings in found.items()}
-
-    async def _write(self, report: Report) -> Report:
+    async def write(self, report: Report) -> Report:
+        """Write a report, and give it with its number."""
+        report = account.approved(self._before.get(report.file_index), report)
         return replace(report, import_id=await books.write_report(self._connection, report))
 
-    async def _keep(self, written: Sequence[Report]) -> None:
-        """Keep every rejected line, and this delivery as the feed's latest."""
-        arrival = self._task.delivery.arrival
-        numbers = [report.import_id for report in written]
-        if any(report.rejections for report in written):
-            indexes = [report.file_index for report in written]
-            await self._connection.execute(self._sql.keep_findings, indexes, numbers)
-        await self._connection.execute(
-            _APPLIED,
-            self._task.feed.name,
-            self._dealership,
-            arrival.first_seen,
-            self._task.delivery.id,
-            numbers[-1],
-        )
+    async def _keep(self, written: Sequence[Report], finished: Finished, found: Found) -> None:
+        """Keep every rejected line, every change, and this delivery as the feed's latest."""
+        await self.keep_rows(written)
+        if found.verdict.reason is not None or found.useless():
+            return
+        last = written[-1].import_id
+        assert last is not None
+        await self.listing.applied(found.facts, found.verdict, finished, last)
 
-    def _report(self, file: File, reading: FileReading | None, now: datetime) -> Report:
+    async def keep_rows(self, written: Sequence[Report]) -> None:
+        """Keep every rejected line, and what was changed from which to what."""
+        numbers = [report.import_id for report in written]
+        indexes = [report.file_index for report in written]
+        if any(report.rejections for report in written):
+            await self._connection.execute(self.statements.keep_findings, indexes, numbers)
+        if any(report.outcome is Outcome.IMPORTED for report in written):
+            await self._connection.execute(self.statements.keep_history, indexes, numbers)
+
+    def report_of(self, file: File, reading: FileReading | None, now: datetime) -> Report:
+        """Begin the report of a file."""
         return Report(
             import_id=None,
-            delivery_id=None if self._task.dry_run else self._task.delivery.id,
+            delivery_id=None if self.task.dry_run else self.task.delivery.id,
             file=file.name,
             file_index=file.index,
-            dealership_id=self._dealership,
-            feed=self._task.feed.name,
+            dealership_id=None if choices(self.task.feed.rooftops) else self._dealership,
+            feed=self.task.feed.name,
             outcome=Outcome.REJECTED,
             reason=None,
             message="",
@@ -315,8 +354,3 @@ class _Load:
             started_at=now,
             seconds=time.monotonic() - self._began,
         )
-
-
-def _rows(tag: str) -> int:
-    """Read the number of rows off a command tag such as ``UPDATE 3``."""
-    return int(tag.rpartition(" ")[2])

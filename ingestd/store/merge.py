@@ -16,6 +16,8 @@ Status and is_active of a stored vehicle (a new one is active unless its row say
 """
 
 from ingestd.model import FIELDS
+from ingestd.store import history, overruled
+from ingestd.store.history import Change
 from ingestd.store.layout import Slot
 from ingestd.store.sql import IDENTITY, SAME_LINE, Names, ident, literal
 
@@ -32,6 +34,13 @@ SELECT c.vehicle_id, $1, $2, 'sold', now() FROM pg_temp.ingestd_changed c
 WHERE c.was_on AND NOT c.now_on
 ON CONFLICT (vehicle_id) DO UPDATE SET dealership_id = excluded.dealership_id,
   delivery_id = excluded.delivery_id, reason = excluded.reason, at = excluded.at"""
+
+#: Placeholders that stand in the table from now on.
+PROVISIONAL = """
+INSERT INTO ingest.provisional_vins (dealership_id, vin, delivery_id, at)
+SELECT DISTINCT $1::integer, f.vin, $2::bigint, now() FROM pg_temp.ingestd_fate f
+WHERE f.provisional AND f.outcome IS NULL AND f.vin IS NOT NULL
+ON CONFLICT DO NOTHING"""
 
 
 class Merge(Names):
@@ -93,8 +102,26 @@ FROM pg_temp.ingestd_fate f
 JOIN pg_temp.{self.stage} s ON {SAME_LINE}
 JOIN {self.vehicles} v ON {self.id} = f.vehicle_id
 LEFT JOIN ingest.deactivations d ON d.vehicle_id = f.vehicle_id
-WHERE f.outcome IS NULL AND {self.dealership} = $1 AND ({differs})
+WHERE f.outcome IS NULL AND {self.dealership} = $1
+  AND (f.from_dealership IS NOT NULL OR (({differs}){self._spared()}))
 ORDER BY {self.id} FOR NO KEY UPDATE OF v"""
+
+    def _spared(self) -> str:
+        """Leave out what a trigger of the table has made otherwise before."""
+        if not self.layout.triggers:
+            return ""
+        merged = self.merged()
+        stored = [f"v.{ident(name)}" for name, _, _ in merged]
+        return f"\n  AND {overruled.not_overruled(self.id, stored, merged)}"
+
+    def overruled(self) -> str:
+        """Remember what a trigger of the table made otherwise just now; empty without triggers."""
+        if not self.layout.triggers:
+            return ""
+        merged = self.merged()
+        rows = f"{self._changed()}\nJOIN {self.vehicles} v ON {self.id} = c.vehicle_id"
+        stored = [f"v.{ident(name)}" for name, _, _ in merged]
+        return overruled.remember(rows, self.id, stored, merged)
 
     def update(self) -> str:
         """Bring what is in ``c`` to what the rows say."""
@@ -106,14 +133,54 @@ ORDER BY {self.id} FOR NO KEY UPDATE OF v"""
         return f"""
 UPDATE {self.vehicles} v SET
   {assignments}
-FROM pg_temp.ingestd_changed c
-JOIN pg_temp.ingestd_fate f ON f.file_no = c.file_no AND f.line = c.line
-JOIN pg_temp.{self.stage} s ON {SAME_LINE}
-LEFT JOIN ingest.deactivations d ON d.vehicle_id = c.vehicle_id
+FROM {self._changed()}
 WHERE {self.id} = c.vehicle_id AND {self.dealership} = $1"""
 
+    def _changed(self) -> str:
+        return f"""pg_temp.ingestd_changed c
+JOIN pg_temp.ingestd_fate f ON f.file_no = c.file_no AND f.line = c.line
+JOIN pg_temp.{self.stage} s ON {SAME_LINE}
+LEFT JOIN ingest.deactivations d ON d.vehicle_id = c.vehicle_id"""
+
+    def note(self) -> str:
+        """Note what the update is about to change of what is in ``c``."""
+        changes = [
+            Change(literal(name), f"v.{ident(name)}", value, differs, self._cause(name))
+            for name, value, differs in self.merged()
+        ]
+        rows = f"{self._changed()}\nJOIN {self.vehicles} v ON {self.id} = c.vehicle_id"
+        return history.note(rows, "'row'", changes, alias="c")
+
+    def _cause(self, name: str) -> str | None:
+        """Give, as SQL, what made a row's word for a column more than a value."""
+        slots = {field: self.layout.slot(field) for field in ("vin", "status")}
+        named = {field: slot.column.name for field, slot in slots.items() if slot}
+        if name == named.get("vin"):
+            return f"CASE WHEN {self.stored_vin()} <> f.vin THEN 'vin_replaced' ELSE 'row' END"
+        if name in (named.get("status"), self.layout.active):
+            return (
+                "CASE WHEN c.was_on AND NOT c.now_on THEN 'sold'"
+                " WHEN c.now_on AND NOT c.was_on THEN 'returned' ELSE 'row' END"
+            )
+        return None
+
+    def remember(self) -> str:
+        """Remember the placeholders that are about to be replaced, and by what."""
+        return f"""
+INSERT INTO ingest.provisional_vins (dealership_id, vin, vehicle_id, replaced_by, delivery_id, at)
+SELECT $1::integer, {self.stored_vin()}, f.vehicle_id, f.vin, $2::bigint, now()
+FROM pg_temp.ingestd_fate f JOIN {self.vehicles} v ON {self.id} = f.vehicle_id
+WHERE f.succeeds AND f.outcome IS NULL AND {self.dealership} = $1
+ON CONFLICT (dealership_id, vin) DO UPDATE SET vehicle_id = excluded.vehicle_id,
+  replaced_by = excluded.replaced_by, delivery_id = excluded.delivery_id, at = excluded.at"""
+
     def insert(self) -> str:
-        """Ids are drawn in the order of the lines; the rest follows the stage, unsorted."""
+        """Ids are drawn in the order of the lines; the rest follows the stage, unsorted.
+
+        $2 is the delivery, $3 the feed that lists them, $4 whether as its baseline, $5 whether as
+        the first of a hold.  A row that a policy would hide from us is refused by RETURNING: it
+        would be added every day.
+        """
         values = {self.layout.id: "n.id", self.layout.dealership: "$1"}
         values |= {slot.column.name: self._first(slot) for slot in self.layout.slots}
         if self.layout.active:
@@ -121,6 +188,8 @@ WHERE {self.id} = c.vehicle_id AND {self.dealership} = $1"""
         values |= dict(self.layout.stamps)
         names = ", ".join(ident(name) for name in values)
         override = " OVERRIDING SYSTEM VALUE" if self.layout.id_is_identity else ""
+        slot = self.layout.slot("price")
+        price = ident(slot.column.name) if slot else "NULL"
         return f"""
 WITH new AS MATERIALIZED (
   SELECT {self.layout.next_id} AS id, o.* FROM (
@@ -130,6 +199,10 @@ WITH new AS MATERIALIZED (
   INSERT INTO {self.vehicles} ({names}){override}
   SELECT {", ".join(values.values())}
   FROM pg_temp.{self.stage} s JOIN new n ON s.file_no = n.file_no AND s.line = n.line
+  RETURNING {ident(self.layout.id)} AS id, {price}::numeric AS price
+), listings AS (
+  INSERT INTO ingest.listings (dealership_id, vehicle_id, feed, listed, baseline, held, price)
+  SELECT $1::integer, id, $3::text, true, $4::boolean, $5::boolean, price FROM added
 ), extras AS (
   INSERT INTO ingest.vehicle_extras AS e (vehicle_id, extras)
   SELECT n.id, s.extras FROM pg_temp.{self.stage} s
@@ -162,19 +235,17 @@ ON CONFLICT (vehicle_id) DO NOTHING"""
 
         Empty where the table cannot say so.
         """
-        assignments = []
-        if self.layout.active:
-            assignments.append(f"{ident(self.layout.active)} = false")
-        elif slot := self.layout.slot("status"):
-            sold = self.cast(slot, literal(self.layout.target.status_sold))
-            assignments.append(f"{ident(slot.column.name)} = {sold}")
-        else:
+        off = self.switched_off()
+        if off is None:
             return ""  # such a table cannot say that a vehicle is off
+        column, value = off
+        was, told = f"v.{ident(column)}", history.switch_off(column, value, "twin")
+        assignments = [f"{ident(column)} = {value}"]
         if self.layout.updated:
             assignments.append(f"{ident(self.layout.updated[0])} = {self.layout.updated[1]}")
         return f"""
 WITH twin AS MATERIALIZED (
-  SELECT {self.id} AS id, w.file_no FROM pg_temp.ingestd_fate w
+  SELECT {self.id} AS id, w.file_no, w.line, {was} AS was FROM pg_temp.ingestd_fate w
   JOIN {self.vehicles} v ON {self.stored_stock()} = {self.fold("w.stock_number")}
   WHERE {self.dealership} = $1 AND {self.stored_vin()} IS NULL AND {self.is_on()}
     AND w.outcome IS NULL AND w.vehicle_id IS NOT NULL AND w.vehicle_id <> {self.id}
@@ -190,6 +261,7 @@ WITH twin AS MATERIALIZED (
   SELECT DISTINCT id::bigint, $1::integer, $2::bigint, 'twin', now() FROM twin
   ON CONFLICT (vehicle_id) DO UPDATE SET delivery_id = excluded.delivery_id,
     reason = excluded.reason, at = excluded.at
+), told AS ({told}
 )
 SELECT file_no, count(DISTINCT id) AS twins FROM twin GROUP BY file_no"""
 
@@ -230,4 +302,6 @@ JOIN pg_temp.{self.stage} s ON {SAME_LINE}
 WHERE {vin} IS NOT NULL AND s.reason IS NULL AND (f.vin IS NULL OR f.outcome = 'duplicate')
   AND NOT EXISTS (SELECT FROM pg_temp.ingestd_fate w
                   WHERE w.vin = {vin} AND (w.outcome IS NULL OR w.field IS NOT NULL))
+  AND NOT EXISTS (SELECT FROM ingest.provisional_vins p
+                  WHERE p.dealership_id = $1 AND p.vin = {vin} AND p.replaced_by IS NOT NULL)
 ON CONFLICT DO NOTHING"""

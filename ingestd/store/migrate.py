@@ -208,7 +208,7 @@ def _messages(status: Status) -> Iterator[str]:
     if status.platform:
         yield (
             f"The platform made this database (it has {', '.join(status.platform)}): its tables"
-            " stay as they are, only schema `ingest` and the roles are added.  docs/schema.md has"
+            " stay as they are, only schema `ingest` and the roles are added.  docs/target.md has"
             " the grants that role ingestd needs on them."
         )
     for file in status.changed:

@@ -299,6 +299,8 @@ def _without_password(text: str, url: str) -> str:
     return text.replace(password, "***").replace(unquote(password), "***")
 
 
+#: What a table's change does to a connection that has used it before.
+_STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 _CLASHES = ("40001", "40P01", "23505", "23P01", "55P03")
 #: The table's refusal of what is to be written: values, a trigger's or a policy's veto.
 _REFUSED_VALUES = ("09", "21", "22", "23", "27", "44", "54", "P0")
@@ -325,6 +327,9 @@ _ADVICE = {
 def _ours(error: Exception, text: str) -> IngestError:
     if isinstance(error, asyncpg.ClientConfigurationError):
         return Misconfigured(Fault("database.url", text))
+    if isinstance(error, _STALE):
+        # The driver has forgotten by now what it knew, and the next attempt asks anew.
+        return Clash(f"a table was changed while it was in use: {text}")
     code = getattr(error, "sqlstate", None)
     if not code:
         return TryAgain(f"the connection to PostgreSQL failed: {text}")

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ingestd.config import Config, Feed
-from ingestd.errors import IngestError
+from ingestd.errors import IngestError, Misconfigured, ReadFailed, TryAgain
 from ingestd.model import (
+    UNROUTED,
     Arrival,
     Dealership,
     Delivery,
@@ -20,13 +22,17 @@ from ingestd.model import (
     Target,
 )
 from ingestd.report import Report, Settlement
-from ingestd.store import books, copies, migrate, redo
-from ingestd.store.layout import Layout
+from ingestd.rooftops import choices
+from ingestd.store import books, copies, decisions, migrate, redo
+from ingestd.store.decisions import Decided
+from ingestd.store.group import GroupLoader
+from ingestd.store.layout import Layout, described
 from ingestd.store.ledger import Ledger
-from ingestd.store.load import Loader, Task
+from ingestd.store.load import Task
+from ingestd.store.lookup import Lookup, forget_changes
 from ingestd.store.pool import Pool, open_pool
 from ingestd.store.replies import Replies
-from ingestd.store.target import read_layout
+from ingestd.store.target import check_absence, read_layout
 
 
 class PostgresStore:
@@ -36,13 +42,18 @@ class PostgresStore:
         """Take an open pool; ``opened`` is the usual way."""
         self._pool = pool
         self._settings = config.target
+        self._deactivating = tuple(f.name for f in config.feed if f.missing == "deactivate")
         self._owner = owner
         deltas = tuple(feed.name for feed in config.feed if feed.mode == "delta")
         replied = tuple(feed.name for feed in config.feed if feed.reply_to)
-        self._ledger = Ledger(pool, owner, deltas, replied)
+        self._deltas = deltas
+        # Where every feed is of changes, the oldest is opened first: each is opened once.
+        unopened = (UNROUTED,) if deltas and len(deltas) == len(config.feed) else ()
+        self._ledger = Ledger(pool, owner, (*deltas, *unopened), replied)
         self.replies = Replies(pool, owner)
+        self._groups = {feed.name: choices(feed.rooftops) for feed in config.feed}
         self._layout: Layout | None = None
-        self._loader: Loader | None = None
+        self._loader: GroupLoader | None = None
 
     @classmethod
     @asynccontextmanager
@@ -81,16 +92,20 @@ class PostgresStore:
     async def claim(
         self, delivery_id: int | None, busy: Sequence[str], at_work: Sequence[int] = ()
     ) -> Delivery | None:
-        """Claim the oldest waiting delivery outside the ``busy`` lanes (or just that one)."""
+        """Claim the delivery whose turn it is outside the ``busy`` lanes (or just that one)."""
         return await self._ledger.claim(delivery_id, busy, at_work)
 
-    async def route(self, delivery: Delivery, lane: str, letter: Letter | None) -> None:
+    async def route(
+        self, delivery: Delivery, lane: str, letter: Letter | None, feeds: Sequence[str] = ()
+    ) -> None:
         """Write down whose a claimed delivery is, now that it was opened.
+
+        ``feeds`` are named where the lane is that of several.
 
         Raises:
             OutOfTurn: others of that lane come first; it was given back, the attempt uncounted.
         """
-        await self._ledger.route(delivery, lane, letter)
+        await self._ledger.route(delivery, lane, letter, feeds)
 
     async def known_mail(
         self, source: str, uidvalidity: int, uids: Sequence[int]
@@ -110,29 +125,54 @@ class PostgresStore:
         """Give a claimed delivery back; the attempt is taken off the count unless ``counted``."""
         await self._ledger.release(delivery, counted=counted)
 
+    async def let_older_go_first(self, delivery: Delivery) -> None:
+        """Give a claimed delivery back, uncounted, to come after the older ones of its lane."""
+        await self._ledger.let_older_go_first(delivery)
+
     async def dealership(self, feed: Feed) -> int:
         """Give the id of a feed's dealership.
 
         Raises:
             Misconfigured: there is none, or several of its name.
         """
+        for number in choices(feed.rooftops):
+            await self._ledger.dealership(feed.model_copy(update={"dealership": number}))
         return await self._ledger.dealership(feed)
 
     async def target(self) -> Target:
         """Describe the live vehicles table, read anew from the catalogue.
 
         Raises:
-            Misconfigured: the schema is missing, or no profile fits the table.
+            Misconfigured: the schema is missing, no profile fits the table, or a feed wants
+                vehicles deactivated that the table has no word for.
         """
         layout = await read_layout(self._pool, self._settings)
+        check_absence(layout, self._deactivating)
         if layout != self._layout:
             self._layout = layout
-            self._loader = Loader(self._pool, layout, self._settings.settings)
+            self._loader = GroupLoader(self._pool, layout, self._settings.settings, self._deltas)
         return layout.target
 
+    async def about_target(self) -> str:
+        """Say in a sentence or two what the vehicles table is taken for.
+
+        Raises:
+            Misconfigured: as ``target``.
+        """
+        await self.target()
+        assert self._layout is not None
+        return described(self._layout, with_settings=bool(self._settings.settings))
+
     async def known(self, dealership_id: int, feed: str) -> Known:
-        """Give what is known of a dealership and a feed that helps to read its files."""
-        return await self._ledger.known(dealership_id, feed)
+        """Give what is known of a dealership and a feed that helps to read its files.
+
+        A VIN that is a dummy at one dealership of a group is one in all of its files.
+        """
+        known = await self._ledger.known(dealership_id, feed)
+        for number in self._groups.get(feed, ()):
+            other = await self._ledger.known(number, feed)
+            known = replace(known, junk_vins=known.junk_vins | other.junk_vins)
+        return known
 
     async def load(
         self,
@@ -155,7 +195,21 @@ class PostgresStore:
         if self._loader is None:
             await self.target()
         assert self._loader is not None
-        return await self._loader.load(Task(delivery, feed, job, reading, dry_run))
+        layout = self._layout
+        try:
+            return await self._loader.load(Task(delivery, feed, job, reading, dry_run))
+        except (Misconfigured, ReadFailed) as error:
+            if await self._is_other_than(layout):
+                raise TryAgain("the vehicles table changed while it was filled") from error
+            raise
+
+    async def _is_other_than(self, layout: Layout | None) -> bool:
+        """Read the table's description anew, after something went wrong with it."""
+        try:
+            await self.target()
+        except TryAgain:
+            return False
+        return self._layout != layout
 
     async def finish(
         self, delivery: Delivery, refused: Sequence[File], quarantine: str | None = None
@@ -207,9 +261,21 @@ class PostgresStore:
         async with self._pool.connection() as connection:
             return await books.status(connection)
 
+    async def lookup(self) -> Lookup:
+        """Give who answers questions about single vehicles."""
+        await self.target()
+        assert self._layout is not None
+        return Lookup(self._pool, self._layout, self._settings.settings)
+
+    async def forget_changes(self, keep_for: float) -> None:
+        """Forget what was changed in vehicles more than ``keep_for`` seconds ago."""
+        await forget_changes(self._pool, keep_for)
+
     async def dealerships(self) -> tuple[Dealership, ...]:
         """List the dealerships with the number of their vehicles."""
-        return await self._ledger.dealerships()
+        table = self._settings.table or "public.vehicles"
+        column = self._settings.own.get("dealership", "dealership_id")
+        return await self._ledger.dealerships(table, column)
 
     async def add_dealership(  # noqa: PLR0913  one for each column
         self,
@@ -244,6 +310,26 @@ class PostgresStore:
         """Have a rejected or failed delivery done again; say why it cannot be, None if it will."""
         return await redo.redo(self._pool, self._owner, delivery_id)
 
+    async def approve(self, import_id: int) -> Decided:
+        """Have a held import loaded, or the deactivations that it holds done."""
+        return await decisions.approve(self._pool, self._owner, import_id)
+
+    async def deny(self, import_id: int) -> Decided:
+        """Refuse a held import for good."""
+        return await decisions.deny(self._pool, import_id)
+
+    async def replay(self, import_id: int) -> Decided:
+        """Have an import's files done again as the newest of their feed, as a new delivery."""
+        return await decisions.replay(self._pool, self._owner, import_id)
+
+    async def in_the_way_of(self, feed: str) -> str | None:
+        """Say what the newest changes of a feed have to wait for; None if they need not."""
+        return await decisions.in_the_way_of(self._pool, self._owner, feed)
+
+    async def drop(self, delivery_id: int) -> str | None:
+        """Give a waiting or quarantined delivery up; say why it cannot be, None if it was."""
+        return await decisions.drop(self._pool, delivery_id)
+
     async def imports_of(self, delivery_id: int) -> tuple[Report, ...]:
         """Give the reports of a delivery, file by file."""
         async with self._pool.connection() as connection:
@@ -254,6 +340,11 @@ class PostgresStore:
         """Give, for each feed, when it was last applied, as Unix time."""
         async with self._pool.connection() as connection:
             return await books.last_successes(connection)
+
+    async def held(self) -> dict[str, int]:
+        """Count, for each feed, the imports that wait for a decision."""
+        async with self._pool.connection() as connection:
+            return await books.held(connection)
 
     def connections(self) -> tuple[int, int]:
         """Count the pool's connections: (idle, used)."""

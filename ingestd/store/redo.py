@@ -19,7 +19,7 @@ _FORGET_REPLIES = "DELETE FROM ingest.replies WHERE delivery_id = $1 AND sent_at
 _AGAIN = """
 UPDATE ingest.deliveries SET state = 'received', outcome = NULL, reason = NULL, attempts = 0,
   lost = 0, owner = NULL, lease_until = NULL, finished_at = NULL, settled_at = NULL,
-  lane = coalesce(hint, $2)
+  turn = 0, feeds = NULL, lane = coalesce(only_feed, hint, $2)
 WHERE id = $1"""
 
 

@@ -3,8 +3,8 @@
 Rules:
   * A reply comes to be owed in the transaction that closes its delivery, so that neither is
     without the other; it is sent later, by nobody that the delivery waits for.
-  * Only mail is replied to, only where its sender was proven, and what a program or a mailing
-    list sent is given up at once (RFC 3834 section 2; loops, backscatter).
+  * Only mail is replied to (no replay of it), only where its sender was proven, and what a
+    program or a mailing list sent is given up at once (RFC 3834 section 2; loops, backscatter).
   * No news is not told: ``superseded``, and ``unchanged`` without a row that was rejected (a
     footer is none).
   * An attempt is counted, and the next one put off, before it starts: what kills the process
@@ -39,7 +39,7 @@ FROM ingest.deliveries d CROSS JOIN LATERAL (
                   WHERE r.import_id = i.id AND r.reason <> 'footer')))
   UNION
   SELECT d.lane WHERE d.outcome = 'failed' AND d.lane = ANY ($2::text[])) f
-WHERE d.id = $1 AND d.kind = 'mail'
+WHERE d.id = $1 AND d.kind = 'mail' AND d.only_feed IS NULL
 ON CONFLICT (delivery_id, feed) DO NOTHING"""
 
 _CLAIM = """

@@ -8,14 +8,16 @@ Aliases, the same in every statement:
 
 Rules:
   * Identifiers come from a profile and the catalogue and are quoted; values are bound.
-  * The dealership is bound as $1, never read from the stage: a file cannot choose it.
+  * The dealership is bound as $1, never read from the stage: a file cannot choose it.  What the
+    stage has only says which of its rows are meant, where the file is a group's.
   * A line without ``outcome`` is a vehicle: new without ``vehicle_id``, else a match.
 """
 
 from hashlib import blake2b
 
+from ingestd.feed.vin import LENGTH, PLACEHOLDER_LETTERS, TOYOTA
 from ingestd.model import FIELDS
-from ingestd.store.layout import Layout, Slot
+from ingestd.store.layout import Layout, Slot, without_length
 
 #: Taken from the fate, where they are completed; all other fields from the stage.
 IDENTITY = ("vin", "stock_number", "make", "model", "year")
@@ -25,9 +27,14 @@ STATUS_BIT = 1 << FIELDS.index("status")
 SAME_LINE = "s.file_no = f.file_no AND s.line = f.line"
 
 #: Columns of the temporary table ``f``.  ``field``: the store's own rejection, by field name.
+#: Of the VIN: ``respell``: it is stored in another spelling; ``twice``: two stored vehicles have
+#: it; ``provisional``: it is a placeholder; ``replaced``: the row has the placeholder that was
+#: there before it; ``succeeds``: it replaces one.  ``from_dealership``: the
+#: vehicle comes over from that one.
 FATE = """file_no integer, line integer, keep bigint, vin text, stock_number text, make text,
     model text, year integer, outcome text, reason text, column_name text, value text,
-    field text, vehicle_id bigint, respell boolean"""
+    field text, vehicle_id bigint, respell boolean, twice boolean, provisional boolean,
+    replaced boolean, succeeds boolean, from_dealership bigint"""
 
 #: Columns of the temporary table ``c``.
 CHANGED = "file_no integer, line integer, vehicle_id bigint, was_on boolean, now_on boolean"
@@ -54,6 +61,7 @@ class Names:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.vehicles = qualified(layout.table)
+        self.staged_fields = {column.field for column in layout.target.columns}
         self.id = f"v.{ident(layout.id)}"
         self.dealership = f"v.{ident(layout.dealership)}"
         stage = ", ".join(f"{ident(name)} {kind}" for name, kind in layout.target.stage())
@@ -68,8 +76,8 @@ class Names:
         return f"{alias}.{ident(slot.column.name)}"
 
     def staged(self, field: str) -> str:
-        """A field of the row; a typed NULL where the table has no such column."""
-        if self.layout.slot(field) is None:
+        """A field of the row; a typed NULL where the stage has no such column."""
+        if field not in self.staged_fields:
             return "NULL::integer" if field == "year" else "NULL::text"
         return f"s.{ident(field)}"
 
@@ -88,19 +96,57 @@ class Names:
 
     def same_car(self) -> str:
         """Whether row ``w`` and the stored vehicle agree in make, and in year but for one."""
-        make, year = self.stored("make"), self.stored("year")
+        make, year = self._known("make"), self.stored("year")
         return (
-            f"(w.make IS NULL OR {make} IS NULL OR {make} = '' OR lower(w.make) = lower({make}))"
+            f"(w.make IS NULL OR {make} IS NULL OR lower(w.make) = {make})"
             f" AND (w.year IS NULL OR {year} IS NULL OR abs(w.year - {year}) <= 1)"
         )
 
+    @staticmethod
+    def placeholder(vin: str) -> str:
+        """Whether a VIN in normal form is one that Toyota gives a car before it is built."""
+        return (
+            f"(length({vin}) = {LENGTH} AND {vin} ~ '^({TOYOTA})'"
+            f" AND {vin} ~ '{PLACEHOLDER_LETTERS}')"
+        )
+
+    def succeeds(self) -> str:
+        """Whether row ``w`` has the final VIN of a stored vehicle whose VIN is provisional."""
+        vin = self.stored_vin()
+        recorded = f"""EXISTS (SELECT FROM ingest.provisional_vins p
+                WHERE p.dealership_id = $1 AND p.vin = {vin} AND p.replaced_by IS NULL)"""
+        same = " AND ".join(
+            f"lower(w.{field}) = {self._known(field)}" for field in ("make", "model")
+        )
+        return (
+            f"(w.provisional IS NOT TRUE AND NOT {self.placeholder('w.vin')}"
+            f" AND {same} AND w.year = {self.stored('year')}"
+            f" AND ({self.placeholder(vin)} OR {recorded}))"
+        )
+
+    def _known(self, field: str) -> str:
+        """A stored text in small letters, without blanks around it; NULL where there is none."""
+        return f"nullif(lower(btrim({self.stored(field)}, {BLANKS})), '')"
+
     def is_on(self) -> str:
-        """Whether the stored vehicle is on offer: active, and not sold."""
+        """Whether the stored vehicle is on offer: active, not sold and not gone."""
         sold = literal(self.layout.target.status_sold)
         on = f"{self.stored('status')}::text IS DISTINCT FROM {sold}"
+        if self.layout.gone:
+            on += f" AND {self.stored('status')}::text IS DISTINCT FROM {literal(self.layout.gone)}"
         if self.layout.active:
             on += f" AND v.{ident(self.layout.active)} IS NOT FALSE"
         return f"({on})"
+
+    def switched_off(self) -> tuple[str, str] | None:
+        """Column and value that take a vehicle off the lot; None where the table cannot say so."""
+        if self.layout.active:
+            return self.layout.active, "false"
+        slot = self.layout.slot("status")
+        if slot is None:
+            return None
+        word = literal(self.layout.gone or self.layout.target.status_sold)
+        return slot.column.name, self.cast(slot, word)
 
     def by_a_person(self) -> str:
         """Whether the stored vehicle is off, and not by ingestd."""
@@ -114,8 +160,8 @@ class Names:
         """
         sold = f"{self.stored('status')}::text IS NOT DISTINCT FROM "
         sold += literal(self.layout.target.status_sold)
-        if not self.layout.active:  # there, whatever is off is marked as sold
-            sold = "d.reason = 'sold'"
+        if not self.layout.active or self.layout.slot("status") is None:
+            sold = "d.reason = 'sold'"  # there, one mark stands for all that is off
         silent = f"{self.staged('status')} IS NULL AND f.keep & {STATUS_BIT} = 0"
         return f"(NOT {self.is_on()} AND d.vehicle_id IS NOT NULL AND {sold} AND {silent})"
 
@@ -133,8 +179,9 @@ class Names:
         """Bring a staged value to the column's type, where the stage's is another.
 
         Numbers take the column's scale, else they would differ from what was stored for
-        ever.  Text is never cast: that would cut it without a word.
+        ever.  Text is never cast to a length: that would cut it without a word.
         """
-        if slot.sql_type == "text" or "char" in slot.sql_type:
+        if slot.column.type == "text" and not slot.enum:
             return value
-        return f"{value}::{slot.sql_type}"
+        is_list = slot.column.type == "text[]"
+        return f"{value}::{without_length(slot.sql_type) if is_list else slot.sql_type}"

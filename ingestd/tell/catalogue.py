@@ -29,6 +29,7 @@ FILE_REASONS = (
     "not_a_table",
     "no_header",
     "no_identifier_column",
+    "no_rooftop_column",
     "no_usable_row",
     "not_an_inventory",
     "shifted_columns",
@@ -41,6 +42,17 @@ FILE_REASONS = (
     "unreadable_archive",
     "nested_archive",
     "internal_error",
+    OTHER,
+)
+
+#: Why a file is held as a whole.
+HOLD_REASONS = (
+    "rejected_rows",
+    "unreadable_column",
+    "price_jump",
+    "another_lot",
+    "other_dealer",
+    "several_dealers",
     OTHER,
 )
 
@@ -63,6 +75,7 @@ ROW_REASONS = (
     "year_missing",
     "ambiguous_stock_number",
     "vin_of_other_dealership",
+    "unknown_rooftop",
     "does_not_fit",
     OTHER,
 )
@@ -82,6 +95,7 @@ WARNING_REASONS = (
     "model_year",
     "provisional_vin",
     "short_vin",
+    "vin_stored_twice",
     "unknown_status",
     "bad_url",
     "junk_stock_number",
@@ -90,6 +104,7 @@ WARNING_REASONS = (
     "stray_bytes",
     "does_not_fit",
     "currency",
+    "absence_suspended",
     OTHER,
 )
 
@@ -173,6 +188,24 @@ DEACTIVATIONS = Declared(
     "Vehicles set inactive because the feed no longer lists them.",
     ("feed",),
 )
+HELD_DEACTIVATIONS = Declared(
+    "ingestd_held_deactivations_total",
+    "counter",
+    "Vehicles the feed no longer lists that were not set inactive: so many at once look wrong.",
+    ("feed",),
+)
+ABSENCE_SUSPENDED = Declared(
+    "ingestd_absence_suspended_total",
+    "counter",
+    "Deliveries that counted no vehicle as missing, since one of their rows may have been it.",
+    ("feed",),
+)
+IMPORT_HOLDS = Declared(
+    "ingestd_import_holds_total",
+    "counter",
+    "Files that were held as a whole, by reason; each waits for a decision.",
+    ("reason",),
+)
 REACTIVATIONS = Declared(
     "ingestd_reactivations_total",
     "counter",
@@ -223,6 +256,19 @@ MAILBOX_LAST_SUCCESS = Declared(
     "When the mailbox was last searched and all that was new was taken; 0 if not yet.",
     ("mailbox",),
 )
+LATE_CHANGES = Declared(
+    "ingestd_late_changes_total",
+    "counter",
+    "Files of a feed of changes that came when a newer one had been applied: what they say is"
+    " lost.",
+    ("feed",),
+)
+HELD_IMPORTS = Declared(
+    "ingestd_held_imports",
+    "gauge",
+    "Files that are held as a whole now and wait for a decision.",
+    ("feed",),
+)
 QUEUE_DEPTH = Declared("ingestd_queue_depth", "gauge", "Deliveries taken and not yet done.")
 SPOOL_BYTES = Declared("ingestd_spool_bytes", "gauge", "Bytes of raw deliveries kept on disk.")
 WORKER_RESTARTS = Declared(
@@ -253,6 +299,9 @@ CATALOGUE = (
     ROW_WARNINGS,
     HEADER_DRIFTS,
     DEACTIVATIONS,
+    HELD_DEACTIVATIONS,
+    ABSENCE_SUSPENDED,
+    IMPORT_HOLDS,
     REACTIVATIONS,
     IMPORT_DURATION,
     IMPORT_LAST_SUCCESS,
@@ -262,6 +311,8 @@ CATALOGUE = (
     MAILBOX_CONNECTED,
     MAILBOX_LAST_ACTIVITY,
     MAILBOX_LAST_SUCCESS,
+    LATE_CHANGES,
+    HELD_IMPORTS,
     QUEUE_DEPTH,
     SPOOL_BYTES,
     WORKER_RESTARTS,
@@ -321,6 +372,11 @@ time() - ingestd_mailbox_last_activity_timestamp_seconds > 900` |
 `sum by (feed) (increase(ingestd_rows_total{outcome="rejected"}[1d])) \
 > 0.2 * sum by (feed) (increase(ingestd_rows_total[1d]))` |
 | files refused | `increase(ingestd_import_rejects_total[1h]) > 0` |
+| files held | `increase(ingestd_import_holds_total[1h]) > 0` |
+| deactivations held | `increase(ingestd_held_deactivations_total[1d]) > 0` |
+| vehicles no longer leave | `increase(ingestd_absence_suspended_total[3d]) > 2` |
+| somebody has to decide | `ingestd_held_imports > 0` |
+| changes were lost | `increase(ingestd_late_changes_total[1h]) > 0` |
 | a delivery failed for good | `increase(ingestd_deliveries_total{outcome="failed"}[1h]) > 0` |
 | the queue does not drain | `min_over_time(ingestd_queue_depth[30m]) > 0` |
 | the daemon is gone | `up == 0` or `absent(ingestd_build_info)` |
@@ -338,6 +394,7 @@ def document() -> str:
         f"| `{declared.name}` | `{'`, `'.join(values)}` |\n"
         for declared, values in (
             (IMPORT_REJECTS, FILE_REASONS),
+            (IMPORT_HOLDS, HOLD_REASONS),
             (ROW_REJECTS, ROW_REASONS),
             (ROW_WARNINGS, WARNING_REASONS),
         )

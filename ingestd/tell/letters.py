@@ -46,6 +46,7 @@ ROWS = {
     "shifted": "its cells stand under the wrong headers",
     "other_columns": "it stands below the header of another table",
     "ambiguous_stock_number": "it has no VIN, and the stock number fits two vehicles",
+    "unknown_rooftop": "the dealer's id is not one that we know",
     "vin_of_other_dealership": "the vehicle belongs to another dealership",
     "does_not_fit": "the VIN or stock number is too long",
 }
@@ -58,6 +59,7 @@ FILE = {
     "no_table": "there is no table in it",
     "not_a_table": "it is not a table",
     "no_header": "no header was recognised",
+    "no_rooftop_column": "it lacks the column that says whose each vehicle is",
     "no_identifier_column": "it has neither a VIN nor a stock number column",
     "no_usable_row": "not one of its rows can be used",
     "not_an_inventory": "it is a list of something else than vehicles for sale",
@@ -71,6 +73,14 @@ FILE = {
     "unreadable_archive": "the archive is damaged",
     "nested_archive": "there is an archive within the archive",
     "internal_error": "it could not be read on our side",
+    "denied": "somebody looked at it and refused it",
+    "dropped": "it was given up on our side",
+    "rejected_rows": "more of its rows than usual cannot be used",
+    "unreadable_column": "a column that could always be read no longer can",
+    "price_jump": "the prices of most vehicles changed by a lot",
+    "another_lot": "it lists other vehicles than ever before",
+    "other_dealer": "it names another dealer than before",
+    "several_dealers": "it names more than one dealer",
 }
 
 _COUNTED = (Outcome.IMPORTED, Outcome.UNCHANGED)

@@ -236,10 +236,12 @@ class LogTell:
         """Write the one line of a delivery that is done."""
         delivery, reports = settlement.delivery, settlement.reports
         outcome = settlement.outcome
-        level = {Outcome.REJECTED: logging.WARNING, Outcome.FAILED: logging.ERROR}
+        level = dict.fromkeys((Outcome.HELD, Outcome.REJECTED), logging.WARNING)
+        level[Outcome.FAILED] = logging.ERROR
+        usual = logging.WARNING if _lost(reports) else logging.INFO
         imports = [_import_json(report) for report in reports]
         self._log.log(
-            level.get(outcome, logging.INFO),
+            level.get(outcome, usual),
             "delivery.settled",
             delivery_id=delivery.id,
             source=delivery.arrival.source,
@@ -271,6 +273,11 @@ class LogTell:
 
     def waiting(self, deliveries: int) -> None:
         """Write nothing: how many wait is a metric."""
+
+
+def _lost(reports: Iterable[Report]) -> bool:
+    """Say whether somebody's changes came too late to be applied."""
+    return any(report.reason == "late_changes" for report in reports)
 
 
 def _import_json(report: Report) -> dict[str, Any]:

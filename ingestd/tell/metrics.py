@@ -11,7 +11,7 @@ Rules:
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
@@ -33,6 +33,7 @@ from ingestd.config import Config
 from ingestd.model import Finding, Outcome
 from ingestd.report import Counts, Report, Settlement
 from ingestd.tell.catalogue import (
+    ABSENCE_SUSPENDED,
     BUCKETS,
     BUILD_INFO,
     CATALOGUE,
@@ -41,11 +42,16 @@ from ingestd.tell.catalogue import (
     EXPECT_EVERY,
     FILE_REASONS,
     HEADER_DRIFTS,
+    HELD_DEACTIVATIONS,
+    HELD_IMPORTS,
+    HOLD_REASONS,
     IMPORT_DURATION,
+    IMPORT_HOLDS,
     IMPORT_LAST_SUCCESS,
     IMPORT_REJECTS,
     IMPORTS,
     KINDS,
+    LATE_CHANGES,
     MAILBOX_CONNECTED,
     MAILBOX_LAST_ACTIVITY,
     MAILBOX_LAST_SUCCESS,
@@ -198,6 +204,13 @@ class Metrics:
         """Observe how many deliveries wait."""
         self._set(QUEUE_DEPTH, deliveries)
 
+    def held(self, imports: Mapping[str, int]) -> None:
+        """Observe how many files of each feed wait for a decision."""
+        for feed in self._feeds:
+            self._set(HELD_IMPORTS, imports.get(feed, 0), feed=feed)
+        others = sum(number for feed, number in imports.items() if feed not in self._feeds)
+        self._set(HELD_IMPORTS, others, feed=OTHER)
+
     def worker_restarted(self) -> None:
         """Observe a parser process that had to be replaced."""
         self._add(WORKER_RESTARTS, 1)
@@ -228,12 +241,17 @@ class Metrics:
         self._add(IMPORTS, 1, feed=feed, outcome=str(report.outcome))
         if report.outcome is Outcome.REJECTED:
             self._add(IMPORT_REJECTS, 1, reason=_known(report.reason, FILE_REASONS))
+        elif report.outcome is Outcome.HELD:
+            self._add(IMPORT_HOLDS, 1, reason=_known(report.reason, HOLD_REASONS))
+        if report.reason == "late_changes":
+            self._add(LATE_CHANGES, 1, feed=feed)
         if report.outcome not in _APPLIED:
             return
         self._duration.observe(report.seconds)
         done = report.started_at + timedelta(seconds=report.seconds)
         self.last_success(feed, done.timestamp())
         self._add(DEACTIVATIONS, report.deactivated, feed=feed)
+        self._add(HELD_DEACTIVATIONS, report.held_deactivations, feed=feed)
         self._add(REACTIVATIONS, report.reactivated, feed=feed)
         counts = report.counts or Counts()
         for outcome in ROW_OUTCOMES:
@@ -243,6 +261,8 @@ class Metrics:
             listed, total = report.reading.warnings_list, report.reading.warnings
             self._add_findings(ROW_WARNINGS, WARNING_REASONS, listed, total)
             self._add(HEADER_DRIFTS, int(bool(report.reading.drift)), feed=feed)
+            suspended = any(warning.reason == "absence_suspended" for warning in listed)
+            self._add(ABSENCE_SUSPENDED, int(suspended), feed=feed)
 
     def _add_findings(
         self, declared: Declared, reasons: Sequence[str], listed: Sequence[Finding], total: int
@@ -283,6 +303,7 @@ class Metrics:
         for gone in self._feeds.difference(feeds, (OTHER,)):
             self._drop(EXPECT_EVERY, gone)
             self._drop(IMPORT_LAST_SUCCESS, gone)
+            self._drop(HELD_IMPORTS, gone)
             self._last_success.pop(gone, None)
         for gone in self._sources.difference(sources):
             self._drop(SOURCE_UP, gone)
@@ -295,6 +316,7 @@ class Metrics:
     def _zero_closed_sets(self) -> None:
         for declared, reasons in (
             (IMPORT_REJECTS, FILE_REASONS),
+            (IMPORT_HOLDS, HOLD_REASONS),
             (ROW_REJECTS, ROW_REASONS),
             (ROW_WARNINGS, WARNING_REASONS),
         ):
@@ -313,8 +335,13 @@ class Metrics:
         for outcome in ROW_OUTCOMES:
             self._add(ROWS, 0, feed=feed, outcome=outcome)
         self._add(DEACTIVATIONS, 0, feed=feed)
+        self._add(HELD_DEACTIVATIONS, 0, feed=feed)
+        self._add(ABSENCE_SUSPENDED, 0, feed=feed)
         self._add(HEADER_DRIFTS, 0, feed=feed)
         self._add(REACTIVATIONS, 0, feed=feed)
+        self._add(LATE_CHANGES, 0, feed=feed)
+        if feed not in self._feeds:
+            self._set(HELD_IMPORTS, 0, feed=feed)
         self._set(IMPORT_LAST_SUCCESS, self._last_success.get(feed, 0), feed=feed)
 
     def _zero_source(self, source: str, kind: str) -> None:

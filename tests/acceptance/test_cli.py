@@ -156,6 +156,83 @@ async def test_what_came_can_be_read_and_each_file_of_it(place, ask):
     assert "delivery 1 is imported; only what was rejected or failed" in refused.stderr
 
 
+async def test_a_vehicle_says_when_its_price_changed_by_which_file_and_which_line(place, ask):
+    command(place, "import", given(place, lot(3)), "--feed", "lot")
+    command(place, "import", given(place, lot(3, changed={2: 18_000})), "--feed", "lot")
+    done = command(place, "vehicle", vin(2).lower(), "--json")
+    found = json.loads(done.stdout)
+    change = found["changes"][0]
+
+    assert done.returncode == 0, done.stderr
+    assert (found["vehicle"]["vin"], found["dealership"]) == (vin(2), "Invented Motors")
+    assert (change["field"], change["old"], change["new"]) == ("price", "20002.00", "18000.00")
+    assert (change["import_id"], change["file"], change["line"]) == (2, "lot.tsv", 3)
+    assert found["added"]["delivery_id"] == 1
+    assert found["listed_by"][0]["last_listed_delivery_id"] == 2
+
+    shown = command(place, "vehicle", "--stock", "z00002", "--dealership", "1").stdout
+    row = next(line for line in shown.splitlines() if "18000.00" in line and "20002.00" in line)
+    assert row.split()[2:] == ["price", "20002.00", "18000.00", "row", "2", "lot.tsv", "3"]
+    assert "listed by feed lot, last by delivery 2 of " in shown
+    assert "added by delivery 1 (lot.tsv) at " in shown
+    assert "price: 18000.00" in shown
+    assert "has changed nothing of it" in command(place, "vehicle", vin(1)).stdout
+
+
+async def test_a_group_file_fills_each_dealership_that_its_column_names(place, ask):
+    place.feeds = {
+        "group": '[feed.rooftops]\ncolumn = "Store"\nmap = { "N" = 1, "S" = 2 }',
+    }
+    place.write_config()
+    head, *rows = lot(3).decode().splitlines()
+    stores = ("N", "S", "X")
+    text = "\n".join(
+        [f"{head}\tStore", *(f"{line}\t{at}" for line, at in zip(rows, stores, strict=True))]
+    )
+    done = command(
+        place, "import", given(place, text.encode() + b"\n"), "--feed", "group", "--json"
+    )
+    report = json.loads(done.stdout)
+    shown = json.loads(command(place, "imports", "show", "1", "--json").stdout)
+
+    assert done.returncode == 65, done.stderr
+    assert report["dealership_id"] is None
+    assert [(it["id"], it["counts"]["added"]) for it in report["dealerships"]] == [(1, 1), (2, 1)]
+    assert report["rejections"] == [
+        {"line": 4, "column": "Store", "reason": "unknown_rooftop", "value": "X"}
+    ]
+    assert shown == {key: value for key, value in report.items() if key != "dry_run"}
+    found = await ask("SELECT dealership_id, vin FROM vehicles ORDER BY dealership_id")
+    assert [tuple(vehicle) for vehicle in found] == [(1, vin(1)), (2, vin(2))]
+    assert "2 added" in command(place, "imports", "show", "1").stdout
+    assert "group" in command(place, "status").stdout
+
+
+async def test_a_vehicle_that_is_not_there_is_no_input_and_the_near_ones_are_told(place, ask):
+    command(place, "import", given(place, lot(3)), "--feed", "lot")
+    near = command(place, "vehicle", vin(2)[:-1] + "9")
+    none = command(place, "vehicle", "--stock", "nothing", "--dealership", "2")
+
+    assert (near.returncode, none.returncode) == (66, 66)
+    assert f"there is {vin(2)}" in near.stderr
+    assert "no vehicle with stock number nothing at dealership 2, nor one like it" in none.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "give either a VIN or --stock NUMBER"),
+        (("X", "--stock", "Y"), "give either a VIN or --stock NUMBER"),
+        (("X", "--field", "prise"), "no column 'prise' that a file could change"),
+    ],
+)
+async def test_a_vehicle_must_be_named_in_one_way(place, ask, words, said):
+    done = command(place, "vehicle", *words)
+
+    assert done.returncode == 64
+    assert said in done.stderr
+
+
 @pytest.mark.parametrize("words", [("show", "99"), ("rejections", "99")])
 async def test_an_import_that_does_not_exist_is_no_input(place, ask, words):
     done = command(place, "imports", *words)

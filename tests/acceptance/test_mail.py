@@ -271,3 +271,34 @@ async def test_a_bomb_is_rejected_soon_and_another_mail_is_imported_beside_it(ho
     assert delivery["outcome"] == "rejected", delivery["reason"]
     assert house.where(raw) == ["Rejected"]
     assert await cars(house, 1) == []
+
+
+async def test_a_held_mail_waits_in_its_folder_marked_and_is_approved_while_the_daemon_runs(house):
+    garbage = b"".join(b"TBD\t\tZeta\tEagle\t%d\n" % number for number in range(20))
+    raw = letter("Mostly garbage", lot(3, first=980) + garbage)
+    house.put(raw)
+    delivery = await house.done(raw)
+    (shown,) = await told(house, "deliveries", "show", str(delivery["id"]))
+    (one,) = shown["imports"]
+    assert (one["outcome"], one["reason"]) == ("held", "rejected_rows")
+    assert (house.where(raw), await cars(house, 980)) == (["INBOX"], [])
+    assert "IngestdHeld" in house.flags(raw)
+
+    (said,) = await told(house, "imports", "approve", str(one["import_id"]))
+    assert said["decision"] == "approve"
+    await house.until(lambda: house.where(raw) == ["Imported"], "the mail is in Imported")
+    assert house.flags(raw) == {"\\Seen"}
+    assert await cars(house, 980, 981, 982) == [1] * 3
+
+
+async def test_a_held_mail_that_is_denied_lies_unread_in_rejected(house):
+    garbage = b"".join(b"TBD\t\tZeta\tEagle\t%d\n" % number for number in range(20))
+    raw = letter("More garbage", lot(3, first=9900) + garbage)
+    house.put(raw)
+    delivery = await house.done(raw)
+    (shown,) = await told(house, "deliveries", "show", str(delivery["id"]))
+    await told(house, "imports", "deny", str(shown["imports"][0]["import_id"]))
+
+    await house.until(lambda: house.where(raw) == ["Rejected"], "the mail is in Rejected")
+    assert house.flags(raw) == set()
+    assert await cars(house, 9900) == []

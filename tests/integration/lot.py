@@ -1,13 +1,15 @@
 """A dealership's lot for the store's tests: rows in, the stage's COPY text out.
 
 A row is a dict of fields.  A field that is left out keeps the stored value (its column is
-absent or its cell unreadable); a field that is None is a blank cell, which clears it.
+absent or its cell unreadable); a field that is None is a blank cell, which clears it.  Beside
+the fields, ``provisional`` is true of a row whose VIN the reader takes for a placeholder.
 """
 
 import json
+import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -16,9 +18,11 @@ import asyncpg
 from ingestd.config import Config, Feed
 from ingestd.model import (
     FIELDS,
+    PROVISIONAL,
     Arrival,
     Delivery,
     Duplicate,
+    Evidence,
     File,
     FileReading,
     Finding,
@@ -73,6 +77,7 @@ class Rejected:
     column: str | None = "VIN"
     value: str = "TBD"
     vin: str | None = None
+    stock_number: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,9 @@ class Sheet:
     reason: str | None = None
     extras: Mapping[int, Mapping[str, str]] | None = None
     mapping: Mapping[str, tuple[str, ...]] | None = None
+    readable: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    dealer_ids: tuple[str, ...] = ()
+    cut_off: bool = False
 
     def encode(self, target: Target, number: int) -> bytes:
         lines = [
@@ -113,7 +121,17 @@ class Sheet:
             delimiter="\t",
             quoting="none",
             mapping=self.mapping or {"vin": ("VIN",), "stock_number": ("Stock",)},
+            cut_off=self.cut_off,
         )
+
+    def evidence(self, number: int) -> Evidence:
+        """What the reader saw: rows without identifier are told apart by what stands in them."""
+        nameless = tuple(
+            (place + 2, zlib.crc32(row.value.encode()))
+            for place, row in enumerate(self.rows)
+            if isinstance(row, Rejected) and row.vin is None and row.stock_number is None
+        )
+        return Evidence(number, self.readable, self.dealer_ids, nameless, len(nameless))
 
     def _absent(self) -> int:
         there = {field for row in self.rows if isinstance(row, Mapping) for field in row}
@@ -130,14 +148,15 @@ def _line(
     head: list[Any]
     if isinstance(row, Rejected):
         head = [file, line, None, 0, row.reason, row.column, row.value, None]
-        fields: Mapping[str, Any] = {"vin": row.vin}
+        fields: Mapping[str, Any] = {"vin": row.vin, "stock_number": row.stock_number}
     else:
         kept = (
             1 << place
             for place, field in enumerate(FIELDS)
             if field not in row or (field in IDENTITY and row[field] is None)
         )
-        head = [file, line, None, sum(kept), None, None, None, extras]
+        mark = PROVISIONAL if row.get("provisional") else 0
+        head = [file, line, None, sum(kept) | mark, None, None, None, extras]
         fields = row
     values = [_cell(fields.get(column.field), column.type) for column in target.columns]
     return "\t".join([*map(_cell, head), *values]) + "\n"
@@ -201,6 +220,7 @@ class Lot:
             tuple(duplicates),
             tuple(identities),
             tuple(rejected),
+            tuple(sheet.evidence(number) for number, sheet in enumerate(sheets)),
         )
         reports = await self.load_all(
             delivery,

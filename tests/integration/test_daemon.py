@@ -14,8 +14,16 @@ from ingestd import patience, reading, settling
 from ingestd.config import Config, Feed, Limits
 from ingestd.daemon import Daemon
 from ingestd.doors import Doors
-from ingestd.errors import Clash, Fault, Misconfigured, ReadFailed, Refused, TryAgain
-from ingestd.model import Arrival, Delivery, Excerpt, Opened, Outcome, Reading, ReadJob
+from ingestd.errors import (
+    Clash,
+    Fault,
+    Misconfigured,
+    OlderFirst,
+    ReadFailed,
+    Refused,
+    TryAgain,
+)
+from ingestd.model import Arrival, Delivery, Excerpt, File, Opened, Outcome, Reading, ReadJob
 from ingestd.report import Settlement
 from ingestd.store.postgres import PostgresStore
 from ingestd.tell import receipts
@@ -167,6 +175,13 @@ class House:
     async def attempts_begun(self) -> bool:
         query = "SELECT 1 FROM ingest.deliveries WHERE state = 'working'"
         return bool(await self.admin.fetchval(query))
+
+    async def taken(self, number: int) -> None:
+        """Wait until so many deliveries are in the ledger."""
+        async with asyncio.timeout(WITHIN):
+            query = "SELECT count(*) FROM ingest.deliveries"
+            while await self.admin.fetchval(query) < number:
+                await asyncio.sleep(0.01)
 
     async def outcome(self, name: str) -> Outcome:
         """Wait until the source has been told what became of a file."""
@@ -416,13 +431,39 @@ async def test_what_waits_on_the_world_leaves_the_handlers_to_the_others(house, 
     assert len(house.daemon._put_off.waiting()) == 2
 
 
-async def test_what_is_younger_in_its_lane_waits_for_what_waits_on_the_world(house):
-    house.troubles.plan("load a.tsv", *[TryAgain("away")] * 3)
+async def test_what_is_older_in_its_lane_waits_for_what_waits_on_the_world(house):
+    house.reader.gate.clear()
+    house.source.drop("first.tsv", lot(3), "lot")
+    async with asyncio.timeout(WITHIN):
+        while not await house.attempts_begun():
+            await asyncio.sleep(0.01)
+    house.troubles.plan("load b.tsv", *[TryAgain("away")] * 3)
     house.source.drop("a.tsv", lot(3), "lot")
     house.source.drop("b.tsv", lot(4), "lot")
+    await house.taken(3)
+    house.reader.gate.set()
+
+    assert await house.outcome("a.tsv") is Outcome.SUPERSEDED
+    told = [s.delivery.arrival.name for s in house.heard.settlements]
+    assert told == ["first.tsv", "b.tsv", "a.tsv"]
+
+
+async def test_what_may_not_be_the_last_word_lets_the_older_go_first_and_is_done_then(house):
+    house.reader.gate.clear()
+    house.source.drop("first.tsv", lot(3), "lot")
+    async with asyncio.timeout(WITHIN):
+        while not await house.attempts_begun():
+            await asyncio.sleep(0.01)
+    house.troubles.plan("load b.tsv", OlderFirst("it would be held"))
+    house.source.drop("a.tsv", lot(3), "lot")
+    house.source.drop("b.tsv", lot(4), "lot")
+    await house.taken(3)
+    house.reader.gate.set()
 
     assert await house.outcome("b.tsv") is Outcome.IMPORTED
-    assert [s.delivery.arrival.name for s in house.heard.settlements] == ["a.tsv", "b.tsv"]
+    told = [s.delivery.arrival.name for s in house.heard.settlements]
+    assert told == ["first.tsv", "a.tsv", "b.tsv"]
+    assert await house.attempts("b.tsv") == 1
 
 
 async def test_a_bug_that_one_delivery_meets_sets_it_aside_and_the_others_go_on(house):
@@ -515,3 +556,63 @@ async def test_a_source_whose_settlements_fail_is_left_alone_until_it_is_entered
 
     for name in names:
         await house.outcome(name)
+
+
+# What a person decided.
+
+
+async def test_a_replay_goes_all_the_way_and_its_source_is_not_told(house):
+    house.source.drop("a.tsv", lot(3), "lot")
+    await house.outcome("a.tsv")
+    house.source.drop("b.tsv", lot(3, changed={1: 11_000}), "lot")
+    await house.outcome("b.tsv")
+    told = dict(house.source.settled)
+    reports = await house.store.imports(limit=2)
+    decided = await house.store.replay(reports[1].import_id)
+    query = "SELECT settled_at IS NOT NULL FROM ingest.deliveries WHERE id = $1"
+    async with asyncio.timeout(WITHIN):
+        while not await house.admin.fetchval(query, decided.delivery_id):
+            await asyncio.sleep(0.01)
+
+    (report,) = await house.store.imports_of(decided.delivery_id)
+    assert (report.outcome, report.counts.updated) == (Outcome.IMPORTED, 1)
+    assert house.source.settled == told
+    assert await house.admin.fetchval("SELECT min(price) FROM vehicles") == 20_001
+
+
+async def test_a_held_file_that_is_approved_is_told_to_its_source_again(house):
+    garbage = b"".join(b"TBD\t\tZeta\t\t%d\n" % number for number in range(20))
+    house.source.drop("a.tsv", lot(3) + garbage, "lot")
+    assert await house.outcome("a.tsv") is Outcome.HELD
+    (report,) = await house.store.imports()
+    assert (await house.store.approve(report.import_id)).refusal is None
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+    (loaded,) = await house.store.imports()
+    assert (loaded.import_id, loaded.outcome) == (report.import_id, Outcome.IMPORTED)
+    (papers,) = [papers for _, papers in house.source.settled.values()]
+    assert b'"outcome": "imported"' in papers[".report.json"]
+    assert [settlement.outcome for settlement in house.heard.settlements] == ["held", "imported"]
+
+
+async def test_a_held_file_that_is_denied_is_told_to_its_source_as_rejected(house):
+    garbage = b"".join(b"TBD\t\tZeta\t\t%d\n" % number for number in range(20))
+    house.source.drop("a.tsv", lot(3) + garbage, "lot")
+    assert await house.outcome("a.tsv") is Outcome.HELD
+    (report,) = await house.store.imports()
+    await house.store.deny(report.import_id)
+
+    assert await house.outcome("a.tsv") is Outcome.REJECTED
+    (papers,) = [papers for _, papers in house.source.settled.values()]
+    assert b'"reason": "denied"' in papers[".report.json"]
+    assert set(papers) == {".report.json"}
+
+
+def test_of_a_replay_only_the_files_of_its_feed_are_done():
+    mine, theirs = File(0, "a", 1, "lot"), File(1, "b", 1, "other")
+    refused = File(2, "c", 1, None, "no_feed", "nobody takes it")
+
+    assert module._only(Opened((mine, theirs, refused)), "lot").files == (mine,)
+    left = module._only(Opened((theirs, refused)), "lot").files
+    assert [(file.index, file.reason) for file in left] == [(1, "no_feed"), (2, "no_feed")]
+    assert "no file of the feed lot any more, but of other" in left[0].message

@@ -786,12 +786,15 @@ async def test_settling_that_was_done_but_not_ticked_off_changes_nothing(drop, t
     assert (drop.root / "imported" / f"{NAME}.tsv").read_bytes() == b"the lot"
 
 
-async def test_a_held_file_moves_on_with_new_papers_when_it_is_decided(drop, taken):
+@pytest.mark.parametrize(
+    ("outcome", "place"), [(Outcome.IMPORTED, "imported"), (Outcome.REJECTED, "rejected")]
+)
+async def test_a_held_file_moves_on_with_new_papers_when_it_is_decided(drop, taken, outcome, place):
     source = drop.source()
     await source.settle(delivery(taken), Outcome.HELD, PAPERS)
-    await source.settle(delivery(taken), Outcome.IMPORTED, (REPORT,))
+    await source.settle(delivery(taken), outcome, (REPORT,))
     assert drop.listing("held") == set()
-    assert drop.listing("imported") == {f"{NAME}.tsv", f"{NAME}.report.json"}
+    assert drop.listing(place) == {f"{NAME}.tsv", f"{NAME}.report.json"}
 
 
 async def test_a_move_that_was_killed_before_old_papers_were_removed_is_finished(drop, taken):

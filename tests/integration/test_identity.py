@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from ingestd.model import FIELDS, Outcome
+from ingestd.model import FIELDS, Finding, Outcome
 from tests.integration.lot import Lot, Sheet, add_lot, car, counts, opened, reasons, vin
 
 
@@ -56,8 +56,10 @@ async def test_a_vin_keeps_its_spelling_where_the_normal_form_is_taken(lot):
 async def test_of_two_stored_rows_with_one_vin_the_newest_active_is_used(lot):
     await lot.store_vehicle(vin=vin(1).lower())
     newest = await lot.store_vehicle(vin=f"{vin(1)} ")
-    await lot.load(car(1, price="9000"))
+    report = await lot.load(car(1, price="9000"), car(2))
     assert await lot.vehicles("id", "price = 9000") == [{"id": newest}]
+    assert report.reading.warnings == 1
+    assert report.reading.warnings_list == (Finding(2, "VIN", "vin_stored_twice", vin(1)),)
 
 
 async def test_a_changed_stock_number_follows_the_vin(lot):
@@ -164,9 +166,8 @@ async def test_two_vins_that_claim_one_vehicle_without_vin_are_vehicles_of_their
 
 async def test_two_rows_without_vin_that_claim_one_vehicle_are_ambiguous(lot):
     await lot.store_vehicle(vin=vin(1), stock_number="S1", year=2024)
-    report = await lot.load(without_vin(1, year=2023), without_vin(1, year=2025))
-    assert counts(report) == {"rejected": 2}
-    assert report.outcome is Outcome.UNCHANGED
+    report = await lot.load(car(2), without_vin(1, year=2023), without_vin(1, year=2025))
+    assert counts(report) == {"added": 1, "rejected": 2}
 
 
 async def test_a_twin_without_vin_is_switched_off_where_the_vin_is_there_already(lot):
@@ -215,6 +216,27 @@ async def test_where_the_table_requires_a_vin_a_new_row_without_one_is_rejected(
     await admin.execute("ALTER TABLE vehicles ALTER COLUMN vin SET NOT NULL")
     report = await lot.load(without_vin(1), car(2))
     assert reasons(report) == [(2, "VIN", "vin_missing", "")]
+
+
+async def test_where_vins_have_no_key_both_dealerships_have_it(lot, store, admin):
+    await admin.execute("ALTER TABLE vehicles DROP CONSTRAINT vehicles_vin_unique")
+    other = await add_lot(store, admin, "South")
+    await other.load(car(1))
+    before = await other.versions()
+    assert counts(await lot.load(car(1))) == {"added": 1}
+    assert counts(await lot.load(car(1))) == {"unchanged": 1}
+    assert await other.versions() == before
+
+
+async def test_where_vins_have_no_key_a_stored_vin_takes_the_normal_form_whoever_has_that(
+    lot, store, admin
+):
+    await admin.execute("ALTER TABLE vehicles DROP CONSTRAINT vehicles_vin_unique")
+    other = await add_lot(store, admin, "South")
+    await other.store_vehicle(vin=vin(1))
+    await lot.store_vehicle(vin=vin(1).lower())
+    await lot.load(car(1))
+    assert (await lot.sole())["vin"] == vin(1)
 
 
 # Status.

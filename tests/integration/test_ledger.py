@@ -144,16 +144,16 @@ async def test_what_was_not_opened_yet_is_opened_whoever_is_at_work(store):
     assert (await store.claim(None, ("x", ""))).id == unknown.id
 
 
-async def test_what_was_opened_waits_behind_the_older_of_its_lane_and_is_not_counted(store):
-    older = await store.take(arrival("a", lane="x"))
-    younger = await store.take(arrival("b", 1, lane="?"))
-    assert (await store.claim(None, ("x",))).id == younger.id
+async def test_what_was_opened_waits_behind_the_newer_of_its_lane_and_is_not_counted(store):
+    older = await store.take(arrival("a", lane="?"))
+    newer = await store.take(arrival("b", 1, lane="x"))
+    claimed = await store.claim(older.id, ())
     with pytest.raises(OutOfTurn):
-        await store.route(younger, "x", None)
-    assert (await store.claim(None, ())).id == older.id
-    await store.finish(older, ())
+        await store.route(claimed, "x", None)
+    assert (await store.claim(None, ())).id == newer.id
+    await store.finish(newer, ())
     again = await store.claim(None, ())
-    assert (again.id, again.attempts, again.arrival.lane) == (younger.id, 1, "x")
+    assert (again.id, again.attempts, again.arrival.lane) == (older.id, 1, "x")
 
 
 async def test_two_that_turn_out_to_be_of_one_lane_are_not_worked_on_at_once(store):
@@ -161,11 +161,11 @@ async def test_two_that_turn_out_to_be_of_one_lane_are_not_worked_on_at_once(sto
         await store.take(arrival("a", lane="?")),
         await store.take(arrival("b", lane="?")),
     )
-    assert (await store.claim(None, ())).id == first.id
-    claimed = await store.claim(second.id, ())
+    assert (await store.claim(None, ())).id == second.id
+    claimed = await store.claim(first.id, ())
     await store.route(claimed, "x", None)
     with pytest.raises(OutOfTurn):
-        await store.route(first, "x", None)
+        await store.route(second, "x", None)
 
 
 async def test_changes_wait_until_all_that_is_older_is_opened_whole_lots_do_not(database):
@@ -286,9 +286,9 @@ async def test_a_delivery_of_which_one_file_was_loaded_is_not_done_again(store, 
     assert "brought one file that was loaded" in (await store.redo(mixed.id) or "")
 
 
-async def test_what_is_younger_in_its_lane_waits_for_what_is_put_off(store):
-    waits = await store.take(arrival("a", lane="x"))
-    await store.take(arrival("b", 1, lane="x"))
+async def test_what_is_older_in_its_lane_waits_for_what_is_put_off(store):
+    await store.take(arrival("a", lane="x"))
+    waits = await store.take(arrival("b", 1, lane="x"))
     other = await store.take(arrival("c", 2, lane="y"))
     assert (await store.claim(None, (), (waits.id,))).id == other.id
     assert await store.claim(None, ("y",), (waits.id, other.id)) is None
@@ -319,9 +319,9 @@ async def test_a_lane_is_not_overtaken_while_another_instance_works_on_it(store,
     assert await other.claim(None, ()) is None
 
 
-async def test_a_lane_is_not_overtaken_while_its_oldest_is_being_claimed(store, admin):
-    first = await store.take(arrival("a", lane="x"))
-    await store.take(arrival("b", 1, lane="x"))
+async def test_a_lane_is_not_overtaken_while_its_newest_is_being_claimed(store, admin):
+    await store.take(arrival("a", lane="x"))
+    first = await store.take(arrival("b", 1, lane="x"))
     async with admin.transaction():
         await admin.execute("SELECT 1 FROM ingest.deliveries WHERE id = $1 FOR UPDATE", first.id)
         assert await store.claim(None, ()) is None

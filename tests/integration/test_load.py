@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from ingestd.errors import Clash, Misconfigured, ReadFailed, TryAgain
+from ingestd.errors import Clash, Misconfigured, OlderFirst, ReadFailed, TryAgain
 from ingestd.model import FIELDS, Duplicate, File, Finding, Finished, Identity, Outcome
 from ingestd.store.target import profiles
 from tests.integration.lot import (
@@ -262,8 +262,11 @@ async def test_a_refused_file_leaves_the_good_one_beside_it_alone(lot):
 
 
 async def test_where_every_file_is_refused_the_feed_stands_where_it_stood(lot):
-    late = await lot.deliver()
-    report = await lot.load(sheets=[Sheet(reason="no_header")])
+    late, broken = await lot.deliver(), await lot.deliver()
+    with pytest.raises(OlderFirst):
+        await lot.load(sheets=[Sheet(reason="no_header")], delivery=broken)
+    await lot.admin.execute("UPDATE ingest.deliveries SET turn = 1 WHERE id = $1", broken.id)
+    report = await lot.load(sheets=[Sheet(reason="no_header")], delivery=broken)
     assert report.outcome is Outcome.REJECTED
     assert counts(await lot.load(car(1), delivery=late)) == {"added": 1}
 
@@ -546,7 +549,7 @@ async def test_order_is_by_first_sight_and_not_by_when_it_was_taken(lot):
 @pytest.fixture
 def another_platform(monkeypatch) -> None:
     """A profile of a table with other types and words, and without is_active."""
-    (ours,) = profiles()
+    ours = next(profile for profile in profiles() if profile.name == "ingestd")
     theirs = replace(
         ours,
         name="theirs",

@@ -311,11 +311,23 @@ def test_several_files_are_added_up_and_listed():
 
 @pytest.mark.parametrize(
     ("outcome", "level"),
-    [(Outcome.UNCHANGED, "info"), (Outcome.REJECTED, "warning"), (Outcome.FAILED, "error")],
+    [
+        (Outcome.UNCHANGED, "info"),
+        (Outcome.SUPERSEDED, "info"),
+        (Outcome.HELD, "warning"),
+        (Outcome.REJECTED, "warning"),
+        (Outcome.FAILED, "error"),
+    ],
 )
 def test_what_went_wrong_is_louder(outcome: Outcome, level: str):
     found = entry(lambda: LogTell().settled(settlement(report(outcome=outcome))))
     assert (found["outcome"], found["level"]) == (str(outcome), level)
+
+
+def test_changes_that_came_too_late_are_loud():
+    late = replace(report(outcome=Outcome.SUPERSEDED), reason="late_changes")
+    found = entry(lambda: LogTell().settled(settlement(late)))
+    assert (found["level"], found["imports"][0]["reason"]) == ("warning", "late_changes")
 
 
 def test_a_terminal_reads_what_became_of_a_file():

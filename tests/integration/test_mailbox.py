@@ -233,6 +233,22 @@ async def test_a_held_mail_stays_and_is_marked_until_it_is_decided(server, post)
     assert not {HELD, "\\Flagged"} & decided
 
 
+async def test_a_held_mail_that_is_denied_after_a_restart_is_rejected_without_its_mark(
+    server, post
+):
+    await server.put(mail("one"))
+    async with post.open() as box:
+        await box.until(1)
+        (delivery,) = box.taken.values()
+        await box.settle(delivery, Outcome.HELD)
+    async with post.open() as box:
+        await box.settle(delivery, Outcome.REJECTED)
+        (decided,) = await server.flags("Rejected")
+        assert await server.folder() == []
+    assert HELD not in decided
+    assert "\\Seen" not in decided
+
+
 async def test_with_flags_only_a_mail_is_marked_and_left_where_it_is(server, post):
     await server.put(mail("good"))
     await server.put(mail("bad"))

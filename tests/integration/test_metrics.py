@@ -120,6 +120,40 @@ def test_a_file_that_was_not_applied_adds_no_rows(metrics: Metrics, outcome: Out
     assert value(metrics, "ingestd_import_last_success_timestamp_seconds", feed="sample") == 0
 
 
+def test_a_file_that_is_held_counts_with_its_reason(metrics: Metrics):
+    metrics.settled(settlement(replace(report(outcome=Outcome.HELD), reason="another_lot")))
+    assert value(metrics, "ingestd_import_holds_total", reason="another_lot") == 1
+    assert total(metrics, "ingestd_import_rejects_total") == 0
+
+
+def test_deactivations_that_are_held_and_absence_that_is_suspended_count_for_the_feed(
+    metrics: Metrics,
+):
+    warning = Finding(4, None, "absence_suspended", "a row has no identifier that can be read")
+    reading = FileReading(file=0, name="lot.tsv", warnings=1, warnings_list=(warning,))
+    metrics.settled(settlement(replace(report(), held_deactivations=40, reading=reading)))
+    assert value(metrics, "ingestd_held_deactivations_total", feed="sample") == 40
+    assert value(metrics, "ingestd_absence_suspended_total", feed="sample") == 1
+    assert value(metrics, "ingestd_deactivations_total", feed="sample") == 0
+
+
+def test_changes_that_came_too_late_are_counted_for_their_feed(metrics: Metrics):
+    assert value(metrics, "ingestd_late_changes_total", feed="sample") == 0
+    late = replace(report(outcome=Outcome.SUPERSEDED), reason="late_changes")
+    metrics.settled(settlement(late))
+    metrics.settled(settlement(replace(late, reason="newer_applied")))
+    assert value(metrics, "ingestd_late_changes_total", feed="sample") == 1
+
+
+def test_what_waits_for_a_decision_is_told_feed_by_feed(metrics: Metrics):
+    metrics.held({"sample": 2, "gone": 1, "dealership-7": 3})
+    assert value(metrics, "ingestd_held_imports", feed="sample") == 2
+    assert value(metrics, "ingestd_held_imports", feed="other") == 4
+    metrics.held({})
+    assert value(metrics, "ingestd_held_imports", feed="sample") == 0
+    assert value(metrics, "ingestd_held_imports", feed="other") == 0
+
+
 def test_a_refused_file_counts_for_no_feed_with_its_reason(metrics: Metrics):
     metrics.settled(settlement(refused("no_header")))
     assert value(metrics, "ingestd_imports_total", feed="other", outcome="rejected") == 1
@@ -315,7 +349,7 @@ def test_promtool_finds_nothing_to_complain_about(metrics: Metrics):
 def test_the_expressions_in_the_page_of_docs_are_valid(tmp_path: Path):
     table = document().partition("## Expressions")[2]
     expressions = re.findall(r"^\|[^|]*\| `([^`]*)`", table, re.MULTILINE)[0:]
-    assert len(expressions) == 8
+    assert len(expressions) == 13
     rules = "".join(f"  - record: a:{n}\n    expr: {e!r}\n" for n, e in enumerate(expressions))
     file = tmp_path / "rules.yml"
     file.write_text(f"groups:\n- name: docs\n  rules:\n{rules}")

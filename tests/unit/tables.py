@@ -1,7 +1,8 @@
 """Vehicles tables for the tests of what is made of them."""
 
 from ingestd.model import FIELDS
-from ingestd.store.layout import CatalogueColumn, Layout, Profile, lay_out
+from ingestd.store.layout import CatalogueColumn, Facts, Layout, lay_out
+from ingestd.store.profile import Profile
 
 _TYPES = {
     "year": ("int4", "integer"),
@@ -63,4 +64,5 @@ def layout(
     leave_out: tuple[str, ...] = (),
     **own: str,
 ) -> Layout:
-    return lay_out(profile(leave_out=leave_out, **own), "miles", catalogue(*changed), keys)
+    facts = Facts(keys)
+    return lay_out(profile(leave_out=leave_out, **own), "miles", catalogue(*changed), facts)

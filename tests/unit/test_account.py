@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,12 +8,21 @@ from ingestd.report import Counts, Report
 from ingestd.store.account import (
     Tally,
     any_read,
+    applied,
+    approved,
     decided,
     headers,
+    judged,
     outcome,
     presentable,
+    superseded,
+    suspended,
     tally,
+    twice,
+    unusable,
+    useless,
 )
+from ingestd.store.guard import Verdict
 
 READING = FileReading(0, "a.tsv", lines=3, header=1, rows=2, message="fine")
 ROW = {
@@ -76,6 +86,40 @@ def test_text_is_freed_of_what_no_database_takes():
     assert presentable("a\0b\udcff“") == "a\N{REPLACEMENT CHARACTER}b?“"
 
 
+def test_a_file_is_useless_if_its_rows_are_rejected_or_duplicates_of_such():
+    good, bad = Tally(Counts(unchanged=1, rejected=1)), Tally(Counts(header=1, rejected=2))
+    both = Tally(Counts(rejected=1, duplicate=1))
+    assert useless({0: good, 1: bad, 2: Tally(Counts(header=1))}) == {1}
+    assert useless({0: bad, 1: both, 2: Tally(Counts(duplicate=1))}) == {0, 1, 2}
+    assert useless({0: good, 1: both}) == frozenset(), "its duplicate may be the other file's"
+
+
+def test_a_useless_file_is_rejected_with_its_rows_and_the_first_ones_fault():
+    found = (Finding(2, "VIN", "vin_of_other_dealership", "V"), Finding(3, None, "footer", ""))
+    made = outcome(report(), READING, Tally(Counts(header=1, rejected=2)), found)
+    told = unusable(made)
+    assert (told.outcome, told.reason, told.counts) == (Outcome.REJECTED, "no_usable_row", None)
+    assert told.message == (
+        "none of the 2 rows can be used; the first: line 2, column 'VIN':"
+        " vin_of_other_dealership 'V'"
+    )
+    assert told.rejections == found
+    bare = unusable(outcome(report(), READING, Tally(Counts(rejected=1)), found[1:]))
+    assert bare.message == "none of the 1 rows can be used; the first: line 3: footer"
+    doubled = unusable(outcome(report(), READING, Tally(Counts(duplicate=1)), ()))
+    assert doubled.message == (
+        "none of the 1 rows can be used; the row that counts of each was rejected"
+    )
+
+
+def test_a_row_whose_vin_is_stored_twice_has_a_warning_under_its_header():
+    readings = (FileReading(0, "a", warnings=1, mapping={"vin": ("VIN #",)}), FileReading(1, "b"))
+    first, second = twice(readings, [{"file_no": 0, "line": 4, "vin": "V", "rows": 7}])
+    assert first.warnings == 8
+    assert first.warnings_list == (Finding(4, "VIN #", "vin_stored_twice", "V"),)
+    assert second == readings[1]
+
+
 def test_what_matched_and_was_not_updated_is_unchanged():
     made = tally(READING, ROW, (10, 7))
     assert made.counts == Counts(header=1, added=1, updated=2, unchanged=3, duplicate=3, rejected=4)
@@ -114,3 +158,101 @@ def test_a_file_that_changed_nothing_is_unchanged():
     found = (Finding(2, None, "make_missing", ""),)
     made = outcome(report(), READING, Tally(Counts(unchanged=2), reactivated=0), found)
     assert (made.outcome, made.lines, made.rejections) == (Outcome.UNCHANGED, 3, found)
+
+
+HELD = Verdict("another_lot", "it looks wrong", hold=None)
+
+
+def test_what_is_held_as_a_whole_keeps_its_counts_and_has_changed_nothing():
+    loaded = replace(report(), outcome=Outcome.IMPORTED, counts=Counts(added=3), deactivated=2)
+    held = judged(loaded, HELD, 4)
+    assert (held.outcome, held.reason, held.message) == (
+        Outcome.HELD,
+        "another_lot",
+        "it looks wrong",
+    )
+    assert (held.counts, held.deactivated, held.reactivated) == (Counts(added=3), 0, 0)
+
+
+def test_a_file_that_cannot_be_read_is_held_with_the_others_and_says_why():
+    held = judged(replace(report(), reason="no_header", message="no header"), HELD, None)
+    assert (held.outcome, held.reason) == (Outcome.HELD, "another_lot")
+    assert held.message == "it looks wrong; of this file nothing can be read: no header"
+
+
+def test_deactivations_make_it_imported_and_so_do_those_that_are_held():
+    same = replace(report(), outcome=Outcome.UNCHANGED, deactivated=1)
+    gone = judged(same, Verdict(misses=True), 2)
+    assert (gone.outcome, gone.deactivated, gone.held_deactivations) == (Outcome.IMPORTED, 3, 0)
+    held = judged(replace(same, message="fine"), Verdict(message="40 of 100", lost=40), 0)
+    assert (held.outcome, held.deactivated, held.held_deactivations) == (Outcome.IMPORTED, 1, 40)
+    assert held.message == "fine; 40 of 100"
+
+
+def test_where_nothing_is_gone_and_nothing_held_a_report_stays_as_it_is():
+    assert judged(report(), Verdict(misses=True), 0) == report()
+    assert judged(report(), Verdict(lost=9), None) == report(), "another file's report tells it"
+
+
+def test_the_file_that_suspends_absence_has_the_warning_first():
+    other = replace(READING, file=1, warnings=2, cut_off=True)
+    finished = Finished((READING, other))
+    first, second = suspended(finished, frozenset())
+    assert first == READING
+    assert (second.warnings, second.warnings_list[0].reason) == (3, "absence_suspended")
+    assert suspended(Finished((READING,)), frozenset()) == (READING,)
+
+
+LOADED = replace(
+    report(),
+    outcome=Outcome.IMPORTED,
+    import_id=12,
+    lines=9,
+    counts=Counts(header=1, added=3, updated=5),
+    deactivated=1,
+    held_deactivations=60,
+)
+AGAIN = replace(
+    report(),
+    outcome=Outcome.UNCHANGED,
+    lines=9,
+    counts=Counts(header=1, unchanged=8),
+    reactivated=2,
+)
+
+
+def test_only_what_was_imported_or_unchanged_was_applied():
+    assert applied((report(), LOADED))
+    assert applied((AGAIN,))
+    assert not applied((report(), replace(report(), outcome=Outcome.HELD)))
+    assert not applied(())
+
+
+def test_the_report_of_what_was_held_or_is_new_is_the_one_of_its_load():
+    assert approved(None, LOADED) == LOADED
+    assert approved(replace(LOADED, outcome=Outcome.HELD), AGAIN) == AGAIN
+    assert approved(replace(LOADED, counts=None), AGAIN) == AGAIN
+
+
+def test_what_was_loaded_and_is_approved_keeps_its_first_counts_and_adds_what_is_gone():
+    gone = replace(AGAIN, outcome=Outcome.IMPORTED, deactivated=60)
+    both = approved(LOADED, gone)
+    assert (both.outcome, both.counts) == (Outcome.IMPORTED, LOADED.counts)
+    assert (both.deactivated, both.reactivated, both.held_deactivations) == (61, 2, 0)
+    assert approved(LOADED, AGAIN).outcome is Outcome.IMPORTED
+    assert approved(AGAIN, AGAIN).outcome is Outcome.UNCHANGED
+
+
+def test_what_was_changed_since_is_told_by_the_second_counts():
+    healed = replace(AGAIN, outcome=Outcome.IMPORTED, counts=Counts(updated=1, unchanged=7))
+    assert approved(LOADED, healed).counts == healed.counts
+    other = replace(AGAIN, rejections=(Finding(2, "VIN", "bad_vin", "V"),))
+    assert approved(LOADED, other).counts == other.counts
+    assert approved(LOADED, replace(AGAIN, counts=None)).counts is None
+
+
+def test_an_older_lot_is_passed_over_and_older_changes_are_lost():
+    assert superseded(9, "full")[0] == "newer_applied"
+    assert "delivery 9 of this feed is newer" in superseded(9, "full")[1]
+    assert superseded(9, "delta")[0] == "late_changes"
+    assert "they are lost: have the whole lot" in superseded(9, "delta")[1]

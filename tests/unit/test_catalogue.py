@@ -51,7 +51,13 @@ def test_the_outcomes_are_those_of_the_model():
 
 
 @pytest.mark.parametrize(
-    "reasons", [catalogue.FILE_REASONS, catalogue.ROW_REASONS, catalogue.WARNING_REASONS]
+    "reasons",
+    [
+        catalogue.FILE_REASONS,
+        catalogue.HOLD_REASONS,
+        catalogue.ROW_REASONS,
+        catalogue.WARNING_REASONS,
+    ],
 )
 def test_every_set_of_reasons_has_room_for_one_we_do_not_know(reasons: tuple[str, ...]):
     assert reasons[-1] == catalogue.OTHER
@@ -67,6 +73,7 @@ OPERATING = (ROOT / "docs" / "operating.md").read_text()
     [
         ("## Outcomes", catalogue.OUTCOMES),
         ("### Why a file is refused as a whole", catalogue.FILE_REASONS),
+        ("### Why a file is held as a whole", catalogue.HOLD_REASONS),
         ("### Why a row is rejected", catalogue.ROW_REASONS),
         ("### What is only a warning", catalogue.WARNING_REASONS),
     ],

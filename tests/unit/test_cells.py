@@ -120,8 +120,25 @@ def test_words_end_the_search_for_a_price():
 
 
 def test_words_leave_a_price_that_the_table_requires():
-    required = target(Column("price", "price", "integer", required=True))
-    assert first(("Call", "", ""), to=required) == (None, [], {"price"})
+    for given in ({"required": True}, {"not_null": True}):
+        required = target(Column("price", "price", "integer", **given))
+        assert first(("Call", "", ""), to=required) == (None, [], {"price"})
+
+
+def test_a_blank_cell_of_what_must_not_be_null_is_told_and_clears_nothing():
+    mileage = target(Column("mileage", "mileage", "integer", not_null=True))
+    assert take("mileage", "", mileage) == (None, ["required_blank"])
+
+
+def test_what_a_narrow_column_cannot_hold_is_not_read_at_a_glance():
+    price = target(Column("price", "price", "numeric", most=999999))
+    assert take("price", "$9,999.99", price) == ("9999.99", [])
+    assert take("price", "$10,000.00", price) == (None, ["does_not_fit"])
+    mileage = target(Column("mileage", "mileage", "integer", most=3276700))
+    assert take("mileage", "32768", mileage) == (None, ["does_not_fit"])
+    images = target(Column("images", "images", "text", max_length=30))
+    address = "https://a.example/" + "x" * 20
+    assert take("images", address, images) == (None, ["does_not_fit"])
 
 
 def test_where_no_cell_can_be_read_the_first_is_told():

@@ -159,3 +159,38 @@ def test_positions_name_each_field_once_and_an_identifier(positions, words):
 
 def test_pictures_may_have_several_positions():
     assert not faults(FOLDER + POSITIONS + '["stock_number", "", "", "images", "images"]')
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "words"),
+    [
+        ("[target.columns]\nprize = 'p'", "target.columns.prize", 'did you mean "price"?'),
+        ("[target.own]\nzzz = 'p'", "target.own.zzz", "there are id, dealership, active"),
+        ("[target.status]\ngone = 'p'", "target.status.gone", "there are active, pending, sold"),
+        (
+            "[target.columns]\nprice = 'p'\nmsrp = 'p'\nmake = ''\nmodel = ''",
+            "target.columns",
+            "'p' is named more than once",
+        ),
+    ],
+)
+def test_what_is_said_of_the_target_names_what_there_is(text, path, words):
+    found = faults(text)
+    assert list(found) == [path]
+    assert words in found[path]
+
+
+def test_only_a_feed_of_whole_lots_can_deactivate():
+    assert (
+        "set mode"
+        in faults(BOX + FEED.replace("full", "delta") + 'missing = "deactivate"')[
+            "feed[lot].missing"
+        ]
+    )
+    assert faults(BOX + FEED + 'missing = "deactivate"') == {}
+
+
+def test_a_group_feeds_own_dealership_is_one_of_its_map():
+    group = '[feed.rooftops]\ncolumn = "DealerID"\nmap = { "7" = %d }'
+    assert "must be one of" in faults(BOX + FEED + group % 99)["feed[lot].dealership"]
+    assert faults(BOX + FEED + group % 1) == {}

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from ingestd.config import TargetSettings, parse
 from ingestd.feed.aliases import ALIASES
 from ingestd.model import FIELDS
 
@@ -55,3 +56,11 @@ def test_every_command_of_the_readme_exists():
 
     for target in set(re.findall(r"`?make (\w+)", readme)):
         assert f"\n{target}:" in makefile, target
+
+
+def test_every_block_about_the_target_is_a_configuration_without_a_fault():
+    page = (ROOT / "docs" / "target.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        assert parse(block, {}).target != TargetSettings()

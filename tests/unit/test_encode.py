@@ -8,7 +8,7 @@ from ingestd.feed import copytext, vin
 from ingestd.feed.cells import Plan
 from ingestd.feed.encode import BITS, Encoder, Place, own_target, rejection, stored
 from ingestd.feed.mapping import map_columns
-from ingestd.model import FIELDS, STAGE_HEAD, Column, Finding, Known, Target
+from ingestd.model import FIELDS, PROVISIONAL, STAGE_HEAD, Column, Finding, Known, Target
 
 HEADERS = ("VIN", "Stock", "Make", "Model", "Year", "Price", "Status", "Notes", "", "Notes")
 SAMPLE = (("", "", "", "", "", "", "In Stock", "", "", ""),)
@@ -182,6 +182,14 @@ def test_a_car_in_transit_may_have_a_provisional_vin():
     assert encoder().row(2, row(VIN=odd, Status="In Stock")).vin is None
 
 
+def test_a_row_says_whether_its_vin_is_a_placeholder():
+    toyota = valid("2T3RWRFV0RC0C1234")
+    for text, marked in ((toyota, True), (VIN, False), ("", False)):
+        keep = int(head(encoder().row(2, row(VIN=text)))["keep"])
+        assert bool(keep & PROVISIONAL) is marked
+    assert not encoder().keep() & PROVISIONAL
+
+
 def test_a_record_that_is_no_row_is_rejected_and_counts_as_a_sighting():
     made = encoder()
     got = made.bad(9, (VIN, "S1", "Kia"), "too_few_cells")
@@ -235,3 +243,29 @@ def test_whatever_the_cells_a_line_has_as_many_fields_as_the_stage(cells):
             if value is not None and kind == "jsonb":
                 json.loads(value)
         assert (rejection(got.text) is None) == (got.rejection is None)
+
+
+def test_rows_are_counted_by_what_stands_in_the_columns_that_are_watched():
+    encode = encoder()
+    for cells in (
+        {"Price": "$25,000"},
+        {"Price": "Call"},
+        {"Price": "", "Year": "soon"},
+        {"Price": "12,3x5", "VIN": ""},
+        {"Price": "250", "VIN": "0000"},
+        {"VIN": "0000", "Stock": ""},
+    ):
+        encode.row(2, row(**cells))
+    seen = encode.seen()
+    assert seen["row", ""] == 6
+    assert (seen["blank", "price"], seen["unreadable", "price"]) == (2, 2)
+    assert (seen["blank", "year"], seen["unreadable", "year"]) == (0, 1)
+    assert (seen["blank", "vin"], seen["unreadable", "vin"]) == (1, 2)
+
+
+def test_a_row_may_be_rejected_for_one_of_its_cells_and_names_nothing_then():
+    got = encoder().refused(9, 2, row(Make="K\tia" * 100), "unknown_rooftop")
+
+    assert got.rejection == Finding(9, "Make", "unknown_rooftop", ("K ia" * 100)[:200])
+    assert rejection(got.text) == got.rejection
+    assert (got.vin, got.stock_number, head(got)["extras"]) == (None, None, None)

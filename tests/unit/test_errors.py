@@ -8,6 +8,7 @@ from ingestd.errors import (
     Fault,
     IngestError,
     Misconfigured,
+    OlderFirst,
     OutOfTurn,
     ReadFailed,
     Refused,
@@ -37,6 +38,7 @@ def test_a_clash_is_worth_another_try():
 def test_a_refused_login_and_a_wish_for_patience_may_pass():
     assert isinstance(Denied("x"), TryAgain)
     assert isinstance(OutOfTurn("x"), TryAgain)
+    assert isinstance(OlderFirst("x"), TryAgain)
     assert (Throttled("busy").seconds, Throttled("busy", 30).seconds) == (600, 30)
     assert str(Throttled("busy")) == "busy"
 

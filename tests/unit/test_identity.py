@@ -1,5 +1,6 @@
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,9 +48,47 @@ def test_one_dummy_vin_on_thirty_different_cars_is_nobodys_vin():
     assert got.repeated == (("D", tuple((0, n + 2) for n in range(30))),)
 
 
-def test_a_dummy_vin_on_more_kinds_of_cars_than_are_compared_is_nobodys_vin():
-    got = resolve(*(("D", f"S{n}", "Kia", "Rio", 2020) for n in range(65)))
-    assert len(got.identities) == 65
+def test_of_many_rows_of_one_vin_two_that_differ_in_both_are_enough():
+    rows = [("D", f"S{n}", *KIA) for n in range(500)]
+    assert len(resolve(*rows).identities) == 1, "one car under many stock numbers"
+    assert len(resolve(*rows, ("D", "S500", *HONDA)).identities) == 501
+    assert len(resolve(*rows[:1] * 500, ("D", "S0", *HONDA)).identities) == 1, "one stock number"
+
+
+def test_what_is_not_known_differs_from_nothing():
+    assert len(resolve(("A", "S1", *KIA), ("A", "S2", None, None, None)).duplicates) == 1
+    assert len(resolve(("A", "S1", *KIA), ("A", None, *HONDA)).duplicates) == 1
+    apart = resolve(("A", "S1", "Kia", None, None), ("A", "S2", None, "Rio", None))
+    assert len(apart.duplicates) == 1
+
+
+@pytest.mark.parametrize("other", [("Kia", "Rio", 2021), ("Kia", "Soul", 2020), HONDA])
+def test_a_vin_is_a_dummy_if_make_model_or_year_differs_with_the_stock_number(other):
+    assert resolve(("D", "S1", *KIA), ("D", "S2", *other)).repeated == (("D", ((0, 2), (0, 3))),)
+
+
+def test_a_row_without_vin_joins_the_vin_that_had_its_stock_number_on_an_earlier_row():
+    got = resolve(("A", "S1", *KIA), (None, "S1", *KIA), ("A", "S2", *KIA))
+    assert set(got.duplicates) == {Duplicate(0, 2, 0, 4), Duplicate(0, 3, 0, 4)}
+    assert got.identities == (Identity(0, 4, "A", "S2", *KIA),)
+
+
+def test_a_stock_number_that_a_vin_gave_up_is_not_its_own_again_through_a_row_without_vin():
+    got = resolve(("A", "S1", *KIA), ("A", "S2", *KIA), (None, "S2", *KIA), (None, "S1", *KIA))
+    assert {d.line for d in got.duplicates} == {2, 3, 4}
+    assert got.identities == (Identity(0, 5, "A", "S2", *KIA),)
+
+
+def test_a_stock_number_that_another_vin_took_over_in_the_file_is_neithers():
+    got = resolve(("A", "S1", *KIA), ("A", "S2", *KIA), ("B", "S1", *KIA), (None, "S1", *KIA))
+    assert [finding.line for _, finding in got.rejected] == [5]
+
+
+@pytest.mark.parametrize(("years", "together"), [((2020, 2021), True), ((2020, 2021, 2022), False)])
+def test_years_of_rows_without_vin_may_lie_one_apart_and_not_more_in_a_chain(years, together):
+    got = resolve(*((None, "S1", "Kia", "Rio", year) for year in years))
+    assert bool(got.duplicates) is together
+    assert bool(got.rejected) is not together
 
 
 def test_a_dummy_vin_leaves_a_row_without_stock_number_without_identity():

@@ -1,5 +1,7 @@
 """What these statements do is shown on real PostgreSQL; here, that they follow the layout."""
 
+from dataclasses import replace
+
 from ingestd.store.layout import CatalogueColumn
 from ingestd.store.merge import Merge
 from tests.unit.tables import layout
@@ -84,4 +86,31 @@ def test_extras_junk_and_what_is_on_again_name_their_tables():
     merge = Merge(layout())
     assert "ingest.vehicle_extras" in merge.extras()
     assert "ingest.junk_vins" in merge.junk()
+    assert "ingest.provisional_vins" in merge.remember()
     assert "ingest.deactivations" in merge.on_again()
+
+
+def test_every_column_that_an_update_may_write_is_noted_before():
+    merge = Merge(layout())
+    noted = merge.note()
+
+    assert all(f"'{name}'::text" in noted for name, _, _ in merge.merged())
+    assert "'updated_at'" not in noted
+
+
+def test_the_history_says_why_a_vin_or_a_state_is_another():
+    noted = Merge(layout()).note()
+
+    assert noted.count("'vin_replaced'") == 1
+    assert noted.count("THEN 'sold' WHEN") == 2
+    bare = Merge(layout(leave_out=("status",), active="")).note()
+    assert "'returned'" not in bare
+
+
+def test_only_where_triggers_may_overrule_is_it_remembered_that_they_did():
+    plain = Merge(layout())
+    assert "ingest.overruled" not in plain.lock_changed()
+    assert plain.overruled() == ""
+    busy = Merge(replace(layout(), triggers=("touch",)))
+    assert "NOT EXISTS (SELECT FROM ingest.overruled" in busy.lock_changed()
+    assert "INSERT INTO ingest.overruled" in busy.overruled()

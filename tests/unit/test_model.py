@@ -40,6 +40,7 @@ def opened(*feeds):
 def test_a_delivery_is_in_the_lane_of_its_feed_or_in_the_way_of_all_or_of_nobody():
     assert opened("a", None, "a").lane() == "a"
     assert opened("a", "b").lane() == ""
+    assert opened("b", None, "a", "b").feeds() == ("a", "b")
     assert opened(None).lane() == opened().lane() == UNROUTED
 
 

@@ -164,3 +164,23 @@ def test_a_header_line_above_columns_named_by_position_is_no_row():
     feed = FEED.model_copy(update={"positions": ("vin", "price")})
     _, books, _ = read(f"VIN,Price\n{VINS[0]},9000\n", feed)
     assert (books.header, books.rows) == (1, 1)
+
+
+def test_a_file_shows_what_the_guard_needs():
+    head = HEAD.replace("Notes", "Dealer ID")
+    named = [row(at).rstrip("\t\n") + "\t77\n" for at in range(3)]
+    total = "Total: 140 vehicles\n"
+    _, _, reader = read(head + "".join(named) + "\t\tKia\tRio\t2024\tCall\t77\n" + total)
+    found = reader.evidence
+    assert found.readable == {"vin": (3, 3), "year": (4, 4), "price": (4, 4)}
+    assert found.dealer_ids == ("77",)
+    assert ([line for line, _ in found.nameless], found.unnamed) == ([5, 6], 2)
+    _, _, again = read(head + named[0] + total)
+    assert again.evidence.nameless[0][1] == found.nameless[1][1], "the same footer"
+    _, _, other = read(head + named[0] + total.replace("140", "139"))
+    assert other.evidence.nameless[0][1] != found.nameless[1][1]
+
+
+def test_a_rejected_row_that_can_be_named_is_not_nameless():
+    _, _, reader = read(HEAD + row(0) + row(1) + f"{VINS[2]}\tS9\n")
+    assert (reader.evidence.nameless, reader.evidence.unnamed) == ((), 0)

@@ -2,6 +2,7 @@ import base64
 import gzip
 import io
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dkim as library
@@ -232,6 +233,13 @@ def test_an_old_letter_that_comes_anew_is_not_opened():
     (file,) = opened(mail(head=PASS + FROM.replace(b"22 Nov", b"15 Nov"))).files
     assert (file.name, file.feed, file.reason) == ("INBOX 7", "lot", "unproven_sender")
     assert "written on 2026-11-15 23:10 UTC, more than 7 days before it came" in file.message
+
+
+def test_a_replay_is_proven_as_of_when_its_mail_first_came():
+    raw = mail(head=PASS + FROM.replace(b"22 Nov", b"15 Nov"))
+    came = datetime(2026, 11, 16, tzinfo=UTC)
+    (file,) = opened(raw, given=replace(arrival(), only_feed="lot", came=came)).files
+    assert (file.feed, file.reason) == ("lot", None)
 
 
 # Mail: fields that a signature does not cover

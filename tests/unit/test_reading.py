@@ -545,3 +545,28 @@ def test_whatever_the_cells_every_line_is_accounted_for_and_every_record_is_one_
     assert len({found[1] for found in fields}) == len(lines)
     refused = sum(found[4] is not None for found in fields)
     assert refused + len(finished.rejected) == books.rejected
+
+
+def test_a_group_file_is_read_for_each_of_its_dealerships():
+    feed = Feed(
+        name="lot", dealership=1, mode="full", rooftops={"column": "Notes", "map": {"N": 1, "S": 2}}
+    )
+    north = line(A, "S1", "Kia", "Rio", "2024", "19995", "N")
+    south = line(B, "S2", "Kia", "Rio", "2024", "19995", "S")
+    content = zipped(new=HEAD + north + line("x"), used=HEAD + south + south)
+    asked = ReadJob(
+        "0",
+        "folder",
+        "lots.zip",
+        (File(0, "new.tsv", 1, "lot"), File(1, "used.tsv", 1, "lot")),
+        1,
+        "2026-11-23",
+        TARGET,
+    )
+    *copied, finished = reading.read(asked, blocks(content), feed, LIMITS)
+
+    assert [line.split("\t")[2] for line in b"".join(copied).decode().splitlines()] == list("1022")
+    assert [file.rows for file in finished.files] == [1, 2]
+    assert [part.dealership for part in finished.parts] == [1, 2]
+    assert [[file.rows for file in part.files] for part in finished.parts] == [[1, 0], [0, 2]]
+    assert [len(part.duplicates) for part in finished.parts] == [0, 1]

@@ -117,3 +117,15 @@ def test_headers_that_changed_are_in_the_report_and_none_where_none_did():
     told = replace(REPORT, reading=reading).as_json()["drift"]
     assert told == {"gone": ["Price"], "renamed": [["Stk", "Stock"]], "lost": ["price"]}
     assert "drift" not in REPORT.as_json()
+
+
+def test_a_group_files_report_has_the_counts_of_each_dealership():
+    shares = ((1, Counts(added=2)), (7, Counts(rejected=1)))
+    told = replace(REPORT, dealership_id=None, dealerships=shares).as_json()
+
+    assert told["dealership_id"] is None
+    assert [(share["id"], share["counts"]["added"]) for share in told["dealerships"]] == [
+        (1, 2),
+        (7, 0),
+    ]
+    assert "dealerships" not in REPORT.as_json()

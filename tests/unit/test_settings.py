@@ -17,6 +17,7 @@ from ingestd.settings import (
     Replies,
     SecretRef,
     Size,
+    TargetSettings,
 )
 
 
@@ -223,3 +224,16 @@ def test_what_a_way_to_a_token_has_no_use_for_is_refused():
             tenant="t",
             client_id="c",
         )
+
+
+def test_the_unit_of_money_is_never_guessed_and_its_question_shows_each():
+    assert TargetSettings(money="cents").money == "cents"
+    with pytest.raises(ValidationError, match=r'"whole_dollars" \(19996\)'):
+        TargetSettings(money="")
+
+
+def test_a_table_is_named_with_its_schema():
+    assert TargetSettings(table="lot.Cars").table == "lot.Cars"
+    for name in ("cars", ".cars", "lot.", "a.b.c"):
+        with pytest.raises(ValidationError, match="is not SCHEMA"):
+            TargetSettings(table=name)

@@ -38,6 +38,23 @@ def test_the_same_car_agrees_in_make_and_nearly_in_year():
     assert 'abs(w.year - v."year") <= 1' in Names(layout()).same_car()
 
 
+def test_a_make_that_is_blank_is_not_known():
+    assert 'nullif(lower(btrim(v."make",' in Names(layout()).same_car()
+
+
+def test_a_placeholder_is_told_by_maker_and_letters():
+    told = Names.placeholder("x")
+    assert "length(x) = 17" in told
+    assert "x ~ '^(JT|" in told
+
+
+def test_a_final_vin_succeeds_a_placeholder_of_the_same_make_model_and_year():
+    succeeds = Names(layout()).succeeds()
+    assert "w.provisional IS NOT TRUE AND NOT (length(w.vin) = 17" in succeeds
+    assert 'AND w.year = v."year"' in succeeds
+    assert "lower(w.model) = nullif(" in succeeds
+
+
 def test_a_vehicle_is_on_offer_if_it_is_active_and_not_sold():
     both = Names(layout()).is_on()
     assert "IS DISTINCT FROM 'it''s sold'" in both
@@ -52,6 +69,7 @@ def test_off_and_not_by_ingestd_is_by_a_person():
 def test_what_a_feed_sold_is_told_by_its_status_or_where_all_that_is_off_bears_it_by_the_books():
     assert "v.\"status\"::text IS NOT DISTINCT FROM 'it''s sold'" in Names(layout()).still_sold()
     assert "d.reason = 'sold'" in Names(layout(active="")).still_sold()
+    assert "d.reason = 'sold'" in Names(layout(leave_out=("status",))).still_sold()
 
 
 def test_both_a_person_and_a_silent_row_leave_the_state_as_stored():
@@ -70,3 +88,27 @@ def test_numbers_take_the_columns_scale_and_text_is_never_cut():
     assert names.cast(slots["price"], "x") == "x::numeric(12,2)"
     assert names.cast(slots["trim"], "x") == "x"
     assert names.cast(slots["make"], "x") == "x"
+
+
+def test_an_enumeration_is_cast_whatever_it_is_called_and_an_array_without_its_length():
+    names = Names(
+        layout(
+            CatalogueColumn("status", "charge", "charge", enum=True, labels=("active",)),
+            CatalogueColumn("features", "_varchar", "character varying(9)[]", max_length=9),
+            CatalogueColumn("images", "text", "text"),
+        )
+    )
+    slots = {slot.column.field: slot for slot in names.layout.slots}
+    assert names.cast(slots["status"], "x") == "x::charge"
+    assert names.cast(slots["features"], "x") == "x::character varying[]"
+    assert names.cast(slots["images"], "x") == "x"
+
+
+def test_a_vehicle_is_taken_off_by_what_the_table_has():
+    assert Names(layout()).switched_off() == ("is_active", "false")
+    sold = Names(layout(active=""))
+    assert sold.switched_off() == ("status", "'it''s sold'")
+    gone = Names(replace(sold.layout, gone="unlisted"))
+    assert gone.switched_off() == ("status", "'unlisted'")
+    assert "IS DISTINCT FROM 'unlisted'" in gone.is_on()
+    assert Names(layout(active="", leave_out=("status",))).switched_off() is None

@@ -1,6 +1,6 @@
 import pytest
 
-from ingestd.feed.writing import DOES_NOT_FIT, writer, writes_whole
+from ingestd.feed.writing import DOES_NOT_FIT, fits_common, writer, writes_whole
 from ingestd.model import Column, Target
 
 
@@ -49,3 +49,29 @@ def test_lists_are_written_as_json_or_as_arrays():
 def test_a_status_is_written_in_the_targets_words():
     status = Column("status", "status", "text")
     assert write(status, "pending", status_pending="On Hold") == "On Hold"
+
+
+def test_a_number_beyond_the_columns_own_range_does_not_fit():
+    small = Column("mileage", "m", "integer", most=3276700)
+    assert write(small, 32767) == "32767"
+    assert write(small, 32768) is DOES_NOT_FIT
+    narrow = Column("price", "p", "numeric", most=9999999)
+    assert write(narrow, 9999999) == "99999.99"
+    assert write(narrow, 10000000) is DOES_NOT_FIT
+    assert write(narrow, 99999, money="cents") == "99999"
+    assert write(narrow, 100000, money="cents") is DOES_NOT_FIT
+
+
+def test_what_is_read_at_a_glance_fits_unless_the_column_is_narrow():
+    assert fits_common(PRICE)
+    assert fits_common(Column("price", "p", "numeric", most=10**8))
+    assert not fits_common(Column("price", "p", "numeric", most=9999999))
+
+
+def test_a_list_that_is_too_long_for_its_column_does_not_fit():
+    text = Column("features", "f", "text", max_length=7)
+    assert write(text, ("abc",)) == '["abc"]'
+    assert write(text, ("abcd",)) is DOES_NOT_FIT
+    array = Column("features", "f", "text[]", max_length=3)
+    assert write(array, ("abc", "de")) == '{"abc","de"}'
+    assert write(array, ("abc", "defg")) is DOES_NOT_FIT
