@@ -302,6 +302,12 @@ class DealershipName(_Section):
     name: str = Field(min_length=1)
 
 
+#: What a file may look like and be refused for, unless its feed accepts it.
+Implausible: TypeAlias = Literal[
+    "shifted_columns", "not_an_inventory", "rows_alike", "prices_alike"
+]
+
+
 class Feed(_Section):
     """An agreement: which files carry the inventory of which dealership, and how to read them."""
 
@@ -320,10 +326,13 @@ class Feed(_Section):
     missing: Literal["keep"] = "keep"
     blank: Literal["clear", "keep"] = "clear"
     min_price: float = Field(default=500.0, ge=0)
+    prices_in: Literal["dollars", "cents"] = "dollars"
     expect_every: Duration | None = None
     positions: tuple[str, ...] = ()
     columns: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+    accept: tuple[Implausible, ...] = ()
+    status: dict[str, Literal["active", "pending", "sold", "blank"]] = Field(default_factory=dict)
     defaults: dict[str, str | int | float] = Field(default_factory=dict)
 
 
