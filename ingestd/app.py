@@ -123,20 +123,23 @@ async def run(read: Callable[[], Config], config: Config, url: str, *, sample: b
     """Run the daemon until it is told to stop; a reload begins a new round.
 
     Raises:
-        Misconfigured: a part cannot be built, or the state directory is in use.
+        Misconfigured: a part cannot be built.
     """
     notifier = Notifier.from_environ(os.environ)
     metrics = Metrics(config, __version__)
     renewed: Config | None = config
-    with _alone(config.state_dir):
-        while renewed is not None:
-            round_ = Round(resolved(renewed, os.environ), url, metrics, notifier)
-            renewed, sample = await round_.run(read, sample=sample), False
+    while renewed is not None:
+        round_ = Round(resolved(renewed, os.environ), url, metrics, notifier)
+        renewed, sample = await round_.run(read, sample=sample), False
 
 
 @contextlib.contextmanager
-def _alone(state_dir: str) -> Iterator[None]:
-    """Keep a second daemon off this state directory: it would take our work for its own."""
+def alone(state_dir: str) -> Iterator[None]:
+    """Keep a second daemon off this state directory: it would take our work for its own.
+
+    Raises:
+        Misconfigured: there is one, or the directory is not ours to write.
+    """
     path = Path(state_dir) / "lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,20 +7,34 @@ identifier and one usable row, is known before the first line.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 from ingestd.config import Feed, Limits
-from ingestd.feed import decode, drift, heading, identity, mapping, plausible, quoting, table
+from ingestd.feed import (
+    decode,
+    drift,
+    heading,
+    identity,
+    mapping,
+    plausible,
+    quoting,
+    spelling,
+    surplus,
+    table,
+)
 from ingestd.feed.books import Books
 from ingestd.feed.cells import Plan
 from ingestd.feed.columns import Columns
 from ingestd.feed.encode import BITS, Encoded, Encoder, Place
 from ingestd.feed.evidence import Witness
+from ingestd.feed.remarks import Remarks
 from ingestd.mail.parts import Blocked, Member
 from ingestd.model import Chunks, Evidence, File, FileReading, Finding, Heading, ReadJob
 
 #: Rows, and characters of them, by which ambiguous headers and the whole file are judged.
 SAMPLE_ROWS = 500
 SAMPLE_SIZE = 1 << 21
+Sample: TypeAlias = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +56,11 @@ def find_table(content: Chunks, feed: Feed | None) -> Table | decode.Unreadable 
     if isinstance(encoding, decode.Unreadable):
         return encoding
     own = feed.columns.values() if feed else ()
-    configured = {mapping.normalise(name) for names in own for name in names}
+    configured = {spelling.normalise(name) for names in own for name in names}
     texts = partial(decode.text, content, encoding)
 
     def known(header: str) -> bool:
-        return mapping.known(header) or mapping.normalise(header) in configured
+        return mapping.known(header) or spelling.normalise(header) in configured
 
     layout = heading.detect(texts, known, _names(feed.positions if feed else ()))
     return layout if isinstance(layout, heading.NoTable) else Table(texts, encoding, layout)
@@ -76,10 +90,13 @@ class FileReader:
         self.columns: Columns | None = None
         #: A guess at the columns of a file without header line.
         self.positions: tuple[str, ...] = ()
+        #: The first rows, by which the file was judged.
+        self.sample: Sample = ()
         self._file, self._job, self._feed, self._limits = file, job, _by_position(feed), limits
         self.books = Books()
         self.evidence = Evidence(file.index)
         self._header_line = 1
+        self._why_wide = ""
 
     def lines(self, member: Member | Blocked, rows: identity.Rows) -> Iterator[str]:
         """Give the file's lines for the stage; none if the file as a whole is refused."""
@@ -90,13 +107,32 @@ class FileReader:
             if isinstance(found, heading.NoTable):
                 self.positions = found.positions
             return self._refuse(found.reason, found.message)
-        self._header_line = found.layout.header_line or 1
-        sample = tuple(_sample(found.records(self._limits)))
-        columns = mapping.map_columns(found.layout.headers, sample, self._feed, self._job.target)
-        self.columns = columns
+        self._header_line, sent = found.layout.header_line or 1, found.layout.headers
+        found, columns, sample = self._mapped(found)
+        self.columns, self.sample = columns, sample
         self._describe(found, columns)
         refusal = self._fault(found, columns, sample)
-        return self._refuse(*refusal) if refusal else self._encoded(found, columns, rows)
+        if refusal:
+            return self._refuse(*refusal)
+        remarks = Remarks(self._header_line, sent, columns, self._feed)
+        self.books.warn(tuple(remarks.found()))
+        return self._encoded(found, columns, rows)
+
+    def _mapped(self, found: Table) -> tuple[Table, Columns, Sample]:
+        """Map the columns by the first rows; a header narrower than its rows is made to fit."""
+        rows, wide = _sample(found.records(self._limits))
+        if len(wide) > max(len(rows), surplus.FEWEST - 1):
+            columns = self._map(found, wide)
+            layout = surplus.fitted(found.layout, columns, wide)
+            if layout is None:
+                self._why_wide = surplus.words(found.layout, wide)
+            else:
+                found = replace(found, layout=layout)
+                rows, _ = _sample(found.records(self._limits))
+        return found, self._map(found, rows), rows
+
+    def _map(self, found: Table, rows: Sample) -> Columns:
+        return mapping.map_columns(found.layout.headers, rows, self._feed, self._job.target)
 
     def _refuse(self, reason: str, text: str) -> Iterator[str]:
         self.reading = replace(self.reading, reason=reason, message=text)
@@ -117,17 +153,16 @@ class FileReader:
             drift=drift.since(self._job.known.before, heading),
         )
 
-    def _fault(
-        self, found: Table, columns: Columns, sample: tuple[tuple[str, ...], ...]
-    ) -> tuple[str, str] | None:
+    def _fault(self, found: Table, columns: Columns, sample: Sample) -> tuple[str, str] | None:
         """Say why the file as a whole is refused."""
         if not columns.identified():
             return "no_identifier_column", mapping.no_identifier(columns, self._feed)
         feed = self._feed
         ignored = {*feed.exclude, *(name for names in feed.columns.values() for name in names)}
         implausible = plausible.judge(columns, sample, ignored, feed.min_price)
-        if implausible is not None:
-            return implausible.reason, implausible.message
+        if implausible is not None and implausible.reason not in feed.accept:
+            accept = f'if it is right as it is, give the feed accept = ["{implausible.reason}"]'
+            return implausible.reason, f"{implausible.message}; {accept}"
         why = self._unusable(found, columns)
         return None if why is None else ("no_usable_row", why)
 
@@ -150,7 +185,8 @@ class FileReader:
             first = first or _said(encoded.rejection)
         if not count:
             return "the file has a header line and no row below it; nothing was changed"
-        return f"none of the {count} rows can be used; the first: {first}"
+        why = self._why_wide and f"; {self._why_wide}"
+        return f"none of the {count} rows can be used; the first: {first}{why}"
 
     def _encoded(self, found: Table, columns: Columns, rows: identity.Rows) -> Iterator[str]:
         encoder, index = self._encoder(columns), self._file.index
@@ -215,14 +251,19 @@ def _said(finding: Finding) -> str:
     return f"line {finding.line}{where}: {finding.reason}{value}"
 
 
-def _sample(records: Iterable[table.Record]) -> Iterator[tuple[str, ...]]:
-    """Give the first rows, by which the meaning of ambiguous headers is decided."""
-    size = count = 0
+def _sample(records: Iterable[table.Record]) -> tuple[Sample, Sample]:
+    """Give the first rows, by which the file is judged, and those too wide for the header."""
+    rows: list[tuple[str, ...]] = []
+    wide: list[tuple[str, ...]] = []
+    size = 0
     for record in records:
-        if record.kind != "row":
+        if record.kind == "row":
+            rows.append(record.cells)
+        elif record.reason == "too_many_cells":
+            wide.append(record.cells)
+        else:
             continue
-        yield record.cells
-        count += 1
         size += sum(map(len, record.cells))
-        if count >= SAMPLE_ROWS or size >= SAMPLE_SIZE:
-            return
+        if len(rows) + len(wide) >= SAMPLE_ROWS or size >= SAMPLE_SIZE:
+            break
+    return tuple(rows), tuple(wide)

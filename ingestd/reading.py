@@ -17,9 +17,11 @@ from typing import Any
 
 from ingestd.config import Feed, Limits
 from ingestd.feed import identity, mapping, quoting
+from ingestd.feed.columns import Columns
 from ingestd.feed.encode import own_target, rejection, stored
 from ingestd.feed.excerpt import pick
-from ingestd.feed.inspection import Inspection, Sightings, propose
+from ingestd.feed.inspection import Inspection, Leftover, Sightings
+from ingestd.feed.proposal import Draft, Guess, propose
 from ingestd.groupfile import GroupReader, Share
 from ingestd.mail.parts import Blocked, Member
 from ingestd.model import (
@@ -200,8 +202,11 @@ def _inspected(member: Member | Blocked, reader: FileReader) -> Inspection:
     finished = _finished([reader], rows.resolve())
     rejections += [finding for _, finding in finished.rejected]
     reasons.update(finding.reason for _, finding in finished.rejected)
-    reading, columns = finished.files[0], reader.columns
-    suggestions = mapping.suggest(columns, target) if columns else ()
+    reading, columns = finished.files[0], reader.columns or Columns((), {}, ())
+    if reading.reason:
+        seen.look(columns, reader.sample)
+    suggestions = mapping.suggest(columns, target)
+    leftover = seen.leftover(columns, suggestions)
     return Inspection(
         file=reading.name,
         reason=reading.reason,
@@ -222,10 +227,26 @@ def _inspected(member: Member | Blocked, reader: FileReader) -> Inspection:
         sample=tuple(sample),
         rejections=tuple(rejections[:MOST_REJECTIONS]),
         warnings_list=reading.warnings_list,
-        config=propose(reading.name, columns, suggestions, reader.positions),
+        config=propose(_draft(reader, reading, columns, leftover)),
         why=reading.why,
         filled=dict(seen.filled),
         samples=seen.samples(),
         reasons=dict(reasons),
-        leftover=seen.leftover(reading.unmapped, suggestions),
+        leftover=leftover,
+    )
+
+
+def _draft(
+    reader: FileReader, reading: FileReading, columns: Columns, leftover: Sequence[Leftover]
+) -> Draft:
+    unknown = (found for found in reading.warnings_list if found.reason == "unknown_status")
+    return Draft(
+        reading.name,
+        reading.rows,
+        guesses=[Guess(left.header, left.likely, left.why) for left in leftover if left.likely],
+        positions=reader.positions,
+        words=tuple(dict.fromkeys(found.value for found in unknown)),
+        reason=reading.reason,
+        make="make" in columns.fields or not columns.headers,
+        cents=columns.cents,
     )

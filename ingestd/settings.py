@@ -4,105 +4,13 @@ Unknown keys are errors in every section.  ``config`` reads text into these; not
 looks at a file or the environment: a secret that lies elsewhere stays a ``SecretRef``.
 """
 
-import re
-from fnmatch import translate
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ingestd.kinds import Address, Duration, Listen, Money, Name, Patterns, Size, Table
 from ingestd.rooftops import Rooftops, choose_first
 from ingestd.thresholds import Guard
-
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
-#: A dot-atom at a domain (RFC 5321 section 4.1.2), but for "=?": that begins an encoded word.
-_ADDRESS = re.compile(
-    r"(?=.{3,254}\Z)(?!.*=\?)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
-    r"@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\Z",
-    re.ASCII,
-)
-
-
-def _seconds(value: object) -> object:
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())
-        if match is None:
-            msg = f'{value!r} is not a duration; write it as "500ms", "5s", "9m", "24h" or "7d"'
-            raise ValueError(msg)
-        return float(match[1]) * _UNITS[match[2]]
-    return value
-
-
-def _bytes(value: object) -> object:
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d+)\s*(B|KiB|MiB|GiB)", value.strip())
-        if match is None:
-            msg = f'{value!r} is not a size; write it as "512KiB", "25MiB" or "1GiB"'
-            raise ValueError(msg)
-        return int(match[1]) * _SIZES[match[2]]
-    return value
-
-
-def _name(value: str) -> str:
-    if _NAME.match(value) is None:
-        msg = f"{value!r} is no name: letters, digits, dot, dash and underscore, at most 64"
-        raise ValueError(msg)
-    return value
-
-
-def _listen(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004  the port range
-        msg = f'{value!r} is not HOST:PORT, such as "127.0.0.1:9716"'
-        raise ValueError(msg)
-    return value
-
-
-def _address(value: str) -> str:
-    if _ADDRESS.match(value) is None:
-        msg = f"{value!r} is no address: write it as name@example.com, in ASCII, without a name"
-        raise ValueError(msg)
-    return value
-
-
-#: What a price of 19,995.50 is stored as.
-MONEY_UNITS = '"dollars" (19995.50), "whole_dollars" (19996) or "cents" (1999550)'
-
-
-def _money(value: object) -> object:
-    if value not in ("dollars", "whole_dollars", "cents"):
-        msg = f"must say what a price of 19,995.50 is stored as: {MONEY_UNITS}"
-        raise ValueError(msg)
-    return value
-
-
-def _table(value: str) -> str:
-    schema, dot, name = value.partition(".")
-    if not (schema and dot and name) or "." in name:
-        msg = f'{value!r} is not SCHEMA.TABLE, such as "public.vehicles"'
-        raise ValueError(msg)
-    return value
-
-
-def _patterns(value: tuple[str, ...]) -> tuple[str, ...]:
-    for pattern in value:
-        re.compile(translate(pattern))
-    return value
-
-
-Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
-Size: TypeAlias = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
-Name: TypeAlias = Annotated[str, AfterValidator(_name)]
-Address: TypeAlias = Annotated[str, AfterValidator(_address)]
-Patterns: TypeAlias = Annotated[tuple[str, ...], AfterValidator(_patterns)]
 
 
 class _Section(BaseModel):
@@ -151,7 +59,7 @@ class Http(_Section):
     """Where /metrics, /livez and /readyz are served."""
 
     enabled: bool = True
-    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9716"
+    listen: Listen = "127.0.0.1:9716"
 
 
 class Log(_Section):
@@ -330,6 +238,12 @@ class DealershipName(_Section):
     name: str = Field(min_length=1)
 
 
+#: What a file may look like and be refused for, unless its feed accepts it.
+Implausible: TypeAlias = Literal[
+    "shifted_columns", "not_an_inventory", "rows_alike", "prices_alike"
+]
+
+
 class Feed(_Section):
     """An agreement: which files carry the inventory of which dealership, and how to read them."""
 
@@ -351,10 +265,13 @@ class Feed(_Section):
     blank: Literal["clear", "keep"] = "clear"
     vin_conflict: Literal["move", "never"] = "move"
     min_price: float = Field(default=500.0, ge=0)
+    prices_in: Literal["dollars", "cents"] = "dollars"
     expect_every: Duration | None = None
     positions: tuple[str, ...] = ()
     columns: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+    accept: tuple[Implausible, ...] = ()
+    status: dict[str, Literal["active", "pending", "sold", "blank"]] = Field(default_factory=dict)
     defaults: dict[str, str | int | float] = Field(default_factory=dict)
     rooftops: Rooftops | None = None
 
@@ -365,10 +282,8 @@ class TargetSettings(_Section):
     """The live vehicles table: its profile or what stands in one, its unit, local settings."""
 
     profile: str | None = None
-    table: Annotated[str, AfterValidator(_table)] | None = None
-    money: Annotated[
-        Literal["dollars", "whole_dollars", "cents"] | None, BeforeValidator(_money)
-    ] = None
+    table: Table | None = None
+    money: Money = None
     gone_status: str | None = None
     distance: Literal["miles", "kilometers"] = "miles"
     status: dict[str, str] = Field(default_factory=dict)

@@ -1,14 +1,16 @@
 """WIRE  What ``ingestd inspect`` shows a person of one table."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.padding import Padding
 from rich.text import Text
 
 from ingestd.cli.terminal import console, print_table
+from ingestd.tell.letters import FILE, ROWS
 
-_SHOWN = 10
-_WIDEST = 40
+_NARROW = 100
 _DELIMITERS = {
     "\t": "tab",
     ",": "comma",
@@ -16,6 +18,34 @@ _DELIMITERS = {
     "|": "pipe",
     "~": "tilde",
     "^": "caret",
+}
+
+#: What a warning means, in few words; ``docs/operating.md`` has more.
+WARNING = {
+    "implausible_price": "too low or made up for a price; the stored one stays",
+    "unreadable_number": "not a number; the stored value stays",
+    "unreadable_year": "not a model year; the stored value stays",
+    "unreadable_list": "cannot be taken apart; the stored value stays",
+    "unreadable_text": "says nothing of the vehicle; the stored value stays",
+    "mojibake": "garbled before it came; stored as it is",
+    "bad_vin": "no VIN; the stock number identifies the vehicle",
+    "junk_vin": "a placeholder, no VIN; the stock number identifies the vehicle",
+    "vin_repeated": "stands on different vehicles; their stock numbers identify them",
+    "check_digit": "the VIN's check digit is wrong; it is used all the same",
+    "model_year": "the VIN is of another model year; both are used as they are",
+    "provisional_vin": "a factory's placeholder, until the car has its VIN",
+    "short_vin": "a short VIN, as before 1981",
+    "unknown_status": "not understood as a status; the stored one stays",
+    "bad_url": "not an address that can be shown; left out",
+    "junk_stock_number": "a placeholder, no stock number",
+    "required_blank": "blank, and a vehicle must have it; the stored value stays",
+    "blank_column": "blank in every row; stored values stay",
+    "stray_bytes": "bytes that are no UTF-8, read as Windows-1252; this many",
+    "surplus_cells": "rows are wider than the header; these names cannot be relied on, not used",
+    "price_not_taken": "a list price is taken for the price only if the feed says so",
+    "prices_in_cents": "this layout states prices in cents, and they were read so",
+    "does_not_fit": "too long or too large for its column; the stored value stays",
+    "currency": "another currency than dollars; the number is used as it is",
 }
 
 
@@ -28,82 +58,114 @@ def counts(one: Mapping[str, Any]) -> dict[str, Any]:
 
 def print_inspection(one: Mapping[str, Any]) -> None:
     """Print one table: what it is, field by field where it comes from, what is wrong with it."""
-    out = console()
-    out.print(Text(one["file"], style="bold"))
+    console().print(Text(one["file"], style="bold"))
     if one["encoding"]:
         delimiter = _DELIMITERS.get(one["delimiter"], one["delimiter"])
-        out.print(Text(f"  {one['encoding']}, separated by {delimiter}, quoting: {one['quoting']}"))
-        out.print(Text(f"  because: {one['why']}"))
+        _say(f"{one['encoding']}, separated by {delimiter}, quoting: {one['quoting']}")
+        _say(f"because {one['why']}", style="dim")
     if one["reason"]:
-        out.print(Text(f"  would be refused ({one['reason']}): {one['message']}", style="red"))
-        _print_columns(one)
-        _print_rest(one)
-        return
-    out.print(Text("  " + _sentence(one)))
-    out.print()
-    print_table(("field", "from", "filled", "as it would be stored"), _fields(one))
-    _print_reasons(one["reasons"])
-    _print_findings("rejected", one["rejections"], one["rejected"])
-    _print_findings("warning", one["warnings_list"], one["warnings"])
-    _print_rest(one)
+        _say(f"would be refused ({one['reason']}): {FILE.get(one['reason'], '')}", style="bold red")
+        _say(one["message"])
+    else:
+        _say(_sentence(one), style="bold")
+    _print_fields(one)
+    _print_findings("rejected", one["rejections"], one["reasons"], ROWS)
+    found = Counter(finding["reason"] for finding in one["warnings_list"])
+    _print_findings("warning", one["warnings_list"], found, WARNING)
+    _print_leftover(one)
+    _head("lines for the configuration")
+    console().print(Text(one["config"].rstrip()), soft_wrap=True)  # a broken line is no TOML
+    console().print()
+
+
+def _say(text: str, indent: int = 2, style: str = "") -> None:
+    """Print a sentence whose further lines are indented like the first."""
+    console().print(Padding(Text(text, style=style), (0, 0, 0, indent), expand=False))
+
+
+def _head(text: str) -> None:
+    console().print()
+    console().print(Text(text, style="bold"))
 
 
 def _sentence(one: Mapping[str, Any]) -> str:
     """Account for every line."""
-    parts = [f"{one['rows']} vehicles", f"{one['header']} header", f"{one['blank']} blank"]
+    names = ("header", "blank", "rejected")
+    parts = [_several(one["rows"], "vehicle"), *(f"{one[n]} {n}" for n in names if one[n])]
     if one["duplicates"]:
-        parts[0] += f" ({one['duplicates']} of them duplicates)"
-    parts.append(f"{one['rejected']} rejected")
-    return f"{one['lines']} lines: {', '.join(parts)}; {one['warnings']} warnings"
+        parts[0] += f" ({_several(one['duplicates'], 'duplicate')} among them)"
+    warnings = f"; {_several(one['warnings'], 'warning')}" if one["warnings"] else ""
+    return f"{_several(one['lines'], 'line')}: {', '.join(parts)}{warnings}"
 
 
-def _fields(one: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    rows = max(1, one["rows"])
-    return [
-        (
-            field,
-            ", ".join(headers),
-            f"{one['filled'].get(field, 0) / rows:.0%}",
-            _samples(one["samples"].get(field, ())),
-        )
-        for field, headers in one["mapping"].items()
-    ]
+def _several(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _samples(shown: Sequence[str]) -> str:
-    return " · ".join(text if len(text) <= _WIDEST else text[:_WIDEST] + "…" for text in shown)
+def _print_fields(one: Mapping[str, Any]) -> None:
+    """Print where each field comes from; of a refused file what stands there."""
+    if not one["mapping"]:
+        return
+    console().print()
+    widest = 24 if console().width < _NARROW else 40
+    shown = {name: _samples(cells, widest) for name, cells in one["samples"].items()}
+    if one["reason"]:
+        rows = [(f, ", ".join(h), shown.get(f, "")) for f, h in one["mapping"].items()]
+        print_table(("field", "from", "cells as they stand"), rows)
+        return
+    total = max(1, one["rows"])
+    print_table(
+        ("field", "from", "filled", "as it would be stored"),
+        [
+            (f, ", ".join(h), f"{_share(one['filled'].get(f, 0), total):>6}", shown.get(f, ""))
+            for f, h in one["mapping"].items()
+        ],
+    )
 
 
-def _print_columns(one: Mapping[str, Any]) -> None:
-    """Print what a refused file's columns were taken for."""
-    if one["mapping"]:
-        console().print()
-        print_table(("field", "from"), [(f, ", ".join(h)) for f, h in one["mapping"].items()])
+def _share(count: int, total: int) -> str:
+    """Give a share in which all and none are only what they say."""
+    percent = round(100 * count / total)
+    if 0 < count < total:
+        percent = min(99, max(1, percent))
+    return f"{percent}%"
 
 
-def _print_reasons(reasons: Mapping[str, int]) -> None:
-    if reasons:
-        listed = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
-        console().print(Text(f"rejected, by reason: {listed}"))
+def _samples(shown: Iterable[str], widest: int) -> str:
+    return " · ".join(text if len(text) <= widest else text[:widest] + "…" for text in shown)
 
 
-def _print_findings(word: str, findings: Sequence[Mapping[str, Any]], count: int) -> None:
-    out = console()
-    for finding in findings[:_SHOWN]:
-        where = f"line {finding['line']}" + (f", {finding['column']}" if finding["column"] else "")
-        out.print(Text(f"{word}: {where}: {finding['reason']} ({finding['value']!r})"))
-    if count > _SHOWN:
-        out.print(Text(f"… and {count - _SHOWN} more of these"))
+def _print_findings(
+    word: str,
+    findings: Sequence[Mapping[str, Any]],
+    reasons: Mapping[str, int],
+    meanings: Mapping[str, str],
+) -> None:
+    """Print each reason with what it means and the first cells concerned."""
+    if not reasons:
+        return
+    _head({"rejected": "rejected rows", "warning": "warnings"}[word])
+    for reason, count in sorted(reasons.items(), key=lambda pair: -pair[1]):
+        _say(f"{count} {reason}: {meanings.get(reason, '')}", style="yellow")
+        cells = [_place(one) for one in findings if one["reason"] == reason]
+        _say("; ".join(cells[:3]) + ("; …" if count > len(cells[:3]) else ""), indent=4)
 
 
-def _print_rest(one: Mapping[str, Any]) -> None:
-    out = console()
-    if one["unmapped"]:
-        out.print(Text("kept, but not mapped: " + ", ".join(one["unmapped"])))
-    for left in one["leftover"]:
-        if left["likely"]:
-            given = _samples(left["samples"])
-            words = f"may be {left['likely']}: add it under [feed.columns] if it is"
-            out.print(Text(f"  {left['header']!r} ({given}) {words}"))
-    out.print()
-    out.print(Text(one["config"].rstrip()))
+def _place(finding: Mapping[str, Any]) -> str:
+    where = f"line {finding['line']}" + (f", {finding['column']}" if finding["column"] else "")
+    return f"{where}: {finding['value'][:40]!r}" if finding["value"] else where
+
+
+def _print_leftover(one: Mapping[str, Any]) -> None:
+    if not one["unmapped"]:
+        return
+    _head("not mapped (kept as extras beside the vehicle)")
+    likely = [left for left in one["leftover"] if left["likely"]]
+    for left in likely:
+        given = _samples(left["samples"], 24)
+        shown = f" ({given})" if given else ""
+        _say(f"{left['header']!r}{shown} may be {left['likely']}: {left['why']}", style="yellow")
+    told = {left["header"] for left in likely}
+    rest = [header or "(no name)" for header in one["unmapped"] if header not in told]
+    if rest:
+        _say(", ".join(rest))

@@ -47,7 +47,7 @@ def run(
     first = settings()
     app.set_up_log(first)
     _must_watch_something(first)
-    with _database(first) as url:
+    with app.alone(first.state_dir), _database(first) as url:
         asyncio.run(app.run(settings, first, url, sample=sample is not None))
 
 

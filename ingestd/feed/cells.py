@@ -11,7 +11,7 @@ price (``Call``) end the search: there is a price, and it is not told.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -21,7 +21,7 @@ from ingestd.feed.columns import Columns
 from ingestd.feed.copytext import NULL
 from ingestd.feed.numbers import Unit
 from ingestd.feed.quick import Quick
-from ingestd.feed.values import BLANK, WORDS, Flaw, Noted
+from ingestd.feed.values import BLANK, UNREADABLE_TEXT, WORDS, Flaw, Noted
 from ingestd.feed.writing import Write, fits_common, writer, writes_whole
 from ingestd.model import Column, Target
 
@@ -38,6 +38,8 @@ KEPT = frozenset({"vin", "stock_number", "make", "model", "year", "status"})
 #: Blank in most files that lack one of them, and no fault of the sender.
 _SILENT = frozenset({"vin", "stock_number", "status"})
 YEARS_AHEAD = 2
+_YES = ("1", "y", "yes", "true")
+_NO = ("0", "n", "no", "false")
 #: What is remembered of a column: so many cells, each no longer than this.
 _MEMO_CELLS = 4096
 _MEMO_LENGTH = 100
@@ -86,17 +88,36 @@ class _Memo(dict[str, Result]):
         return value
 
 
+class _Answers(dict[str, str | None]):
+    """What a field takes by its first cell alone; ``None``: that takes a search.
+
+    ``blank`` is what a blank cell means, where it means always the same.
+    """
+
+    def __init__(self, memo: _Memo, blank: str | None) -> None:
+        super().__init__()
+        self._memo, self._blank = memo, blank
+
+    def __missing__(self, cell: str) -> str | None:
+        value = self._memo[cell]
+        answer = value if isinstance(value, str) else self._blank if value is BLANK else None
+        if cell in self._memo:  # so these are no more than those
+            self[cell] = answer
+        return answer
+
+
 @dataclass(frozen=True, slots=True)
 class Taker:
     """Gives a field's COPY text of a row.
 
-    ``memo`` has, by the cell at ``index``, what it gives whatever the other cells are; ``None``:
-    this field's cells hardly repeat, so remembering them would cost more than it saves.
+    ``memo`` has, by the cell at ``index``, what it gives whatever the other cells are (``None``:
+    ask ``search``).  There is no memo where a field's cells hardly repeat, so that remembering
+    them would cost more than it saves.
     ``quick`` reads the cell at ``index`` where it is of the common form.
     """
 
     index: int
-    memo: dict[str, Result] | None
+    memo: dict[str, str | None] | None
     quick: Quick | None
     search: Callable[[Cells], str | None]
 
@@ -147,9 +168,18 @@ def _taker(plan: Plan, column: Column, indexes: tuple[int, ...]) -> Taker:
             memo = _Memo(read, lists=column.field == "features")
         looks = tuple(_looks(plan, column, indexes, memo.__getitem__ if memo is not None else read))
     first = looks[0][0]
+    if first in plan.columns.flags or first in (plan.columns.engine or ()):
+        memo = None  # it is of other texts than the cells
     plain = memo is None and first not in plan.columns.parts
     search = _Search(plan.notes, column, looks, _nothing(plan, column, first)).take
-    return Taker(first, memo, _quick(plan, column, first) if plain else None, search)
+    answers = None if memo is None else _Answers(memo, _always(plan, column, looks))
+    return Taker(first, answers, _quick(plan, column, first) if plain else None, search)
+
+
+def _always(plan: Plan, column: Column, looks: Sequence[tuple[int, Look]]) -> str | None:
+    """Give what a blank cell means, where no other column is asked and nothing is warned of."""
+    kept = column.required or column.field in KEPT or plan.feed.blank == "keep"
+    return NULL if len(looks) == 1 and not kept else None
 
 
 def _looks(
@@ -162,7 +192,9 @@ def _looks(
         together = columns.parts
     elif column.field == "engine" and columns.engine is not None:
         together = tuple(at for at in columns.engine if at >= 0)
-    yield from ((index, _look(read, index)) for index in indexes if index not in together)
+    for index in indexes:
+        if index not in together:
+            yield index, _look(_flag(columns.flags.get(index), read), index)
     if column.field == "images" and together:
         yield together[0], _collect(writer(plan.target, column), together)
     elif columns.engine is not None and together:
@@ -171,6 +203,21 @@ def _looks(
 
 def _look(read: Read, index: int) -> Look:
     return lambda cells: read(cells[index])
+
+
+def _flag(said: tuple[str, str] | None, read: Read) -> Read:
+    """Give what reads a column of yes and no as the words that they stand for."""
+    if said is None:
+        return read
+    meant = {**dict.fromkeys(_YES, said[0]), **dict.fromkeys(_NO, said[1])}
+
+    def read_flag(cell: str) -> Result:
+        if values.is_blank(cell):
+            return BLANK
+        word = meant.get(cell.strip().lower())
+        return UNREADABLE_TEXT if word is None else read(word)
+
+    return read_flag
 
 
 def _compose(write: Write, parts: tuple[int, int, int]) -> Look:
@@ -191,7 +238,7 @@ def _quick(plan: Plan, column: Column, index: int) -> Quick | None:
         bare = plan.columns.unit is None and stated in (None, plan.target.distance)
         return quick.mileage if bare and fits_common(column) else None
     if name in ("price", "msrp"):
-        whole = writes_whole(plan.target, column) or not fits_common(column)
+        whole = writes_whole(plan.target, column) or not fits_common(column) or plan.columns.cents
         return None if whole else quick.dollars(round(plan.feed.min_price * 100))
     if name == "images" and column.max_length is not None:
         return None
@@ -313,14 +360,15 @@ def _parser(plan: Plan, name: str) -> Callable[[str], Any]:
         return _combined_parser(plan, name)
     least = round(plan.feed.min_price * 100)
     last = plan.year + YEARS_AHEAD
+    money = numbers.money_in_cents if plan.columns.cents else numbers.money
     parsers: dict[str, Callable[[str], Any]] = {
         "stock_number": values.stock_number,
         "make": words.name,
         "model": words.name,
         "year": lambda cell: numbers.year(cell, last),
         "mileage": lambda cell: numbers.mileage(cell, None, plan.target.distance),
-        "price": lambda cell: numbers.money(cell, least),
-        "msrp": lambda cell: numbers.money(cell, least),
+        "price": lambda cell: money(cell, least),
+        "msrp": lambda cell: money(cell, least),
         "exterior_color": words.color,
         "interior_color": words.color,
         "transmission": words.transmission,
@@ -332,19 +380,32 @@ def _parser(plan: Plan, name: str) -> Callable[[str], Any]:
         "images": lists.images,
         "description": values.free_text,
         "url": lists.url,
-        "status": values.status,
+        "status": _status_parser(plan.feed.status),
     }
     return parsers.get(name, words.word)
+
+
+def _status_parser(own: Mapping[str, str]) -> Callable[[str], str | Flaw]:
+    """Read a status by the feed's own words, then by those that are known."""
+    words = {values.status_word(word): status for word, status in own.items()}
+
+    def read(cell: str) -> str | Flaw:
+        status = words.get(values.status_word(cell))
+        if status is None:
+            return values.status(cell)
+        return BLANK if status == "blank" else status
+
+    return read if words else values.status
 
 
 def _combined_parser(plan: Plan, name: str) -> Callable[[str], Any]:
     """Read a field from a cell that holds year, make and model."""
     if name != "year":
-        return lambda cell: combined.part(cell, name)
+        return lambda cell: combined.part(cell, name, plan.columns.combined)
     last = plan.year + YEARS_AHEAD
 
     def year(cell: str) -> int | Flaw:
-        digits = combined.part(cell, "year")
+        digits = combined.part(cell, "year", plan.columns.combined)
         return digits if isinstance(digits, Flaw) else numbers.year(digits, last)
 
     return year

@@ -15,6 +15,8 @@ class Columns:
     ``engine`` are the columns of displacement, block and cylinders (-1: none), of which an engine
     is made where no cell describes it; ``combined`` are the fields that are read from a cell with
     year, make and model in one.  ``also`` are columns that are used and kept as extras as well.
+    ``flags`` are columns of yes and no, with what each says (``""``: nothing); ``cents`` whether
+    prices are stated in cents.
     """
 
     headers: tuple[str, ...]
@@ -26,6 +28,8 @@ class Columns:
     engine: tuple[int, int, int] | None = None
     combined: frozenset[str] = frozenset()
     also: tuple[int, ...] = ()
+    flags: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    cents: bool = False
 
     def identified(self) -> bool:
         """Say whether a row of this file can have an identifier."""

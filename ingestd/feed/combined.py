@@ -1,12 +1,12 @@
-"""PURE  Year, make and model out of one cell: ``2019 Honda Accord EX-L``.
+"""PURE  Year, make and model out of one cell: ``2019 Honda Accord EX-L``, ``Honda Accord EX-L``.
 
-A cell is understood only where it begins with New, Used or Certified and a year, or a year
-alone, and a make of the list follows.  What follows the make is the model; where it begins with a
-model of the list, the rest of it is the trim.
+A cell may begin with New, Used or Certified, then a year, then a make of the list.  What follows
+the make is the model; where it begins with a model of the list, the rest of it is the trim.  It is
+understood only if it has the year and the make where they are wanted of it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ingestd.feed.values import BLANK, UNREADABLE_TEXT, Flaw, text
@@ -17,11 +17,16 @@ _MAKES = (
     "|Infiniti|International|Isuzu|Jaguar|Jeep|Karma|Kia|Lamborghini|Land Rover|Lexus|Lincoln"
     "|Lotus|Lucid|Maserati|Mazda|McLaren|Mercedes-Benz|Mercury|MINI|Mitsubishi|Nissan|Oldsmobile"
     "|Plymouth|Polestar|Pontiac|Porsche|RAM|Rivian|Rolls-Royce|Saab|Saturn|Scion|smart|Subaru"
-    "|Suzuki|Tesla|Toyota|VinFast|Volkswagen|Volvo"
+    "|Suzuki|Tesla|Toyota|VinFast|Volkswagen|Volvo|VW|Mercedes|Rolls Royce|Harley Davidson|Datsun"
+    "|Geo|Daewoo|Eagle|Maybach|Bugatti|Peugeot|Renault|Citroen|Skoda|SEAT|Cupra|Vauxhall|Opel|MG|BYD"
+    "|Ineos|Kawasaki|Yamaha|Polaris|Can-Am|Sea-Doo|Ski-Doo|KTM|Ducati|Triumph|Indian Motorcycle"
+    "|Indian|Royal Enfield|Husqvarna|Arctic Cat|CFMOTO|Kymco|Aprilia|Vespa|Piaggio|Moto Guzzi"
+    "|Kenworth|Peterbilt|Mack|Western Star|Hino|Forest River|Jayco|Keystone|Winnebago"
+    "|Thor Motor Coach|Coachmen|Airstream|Grand Design|Heartland|Newmar|Tiffin"
 )
 _CELL = re.compile(
-    rf"(?:(?:New|Used|Certified|Certified Pre-Owned|Pre-Owned) )?(?P<year>(?:19|20)[0-9]{{2}})"
-    rf" (?P<make>{_MAKES}) (?P<rest>\S.*)\Z",
+    r"(?:(?:New|Used|Certified Pre-Owned|Certified|Pre-Owned) )?(?:(?P<year>(?:19|20)[0-9]{2}) )?"
+    rf"(?P<named>(?:(?P<make>{_MAKES}) )?(?P<rest>\S.*))\Z",
     re.IGNORECASE,
 )
 #: Models of several words, and the commonest of one; a longer one is tried first.
@@ -49,32 +54,36 @@ _MODEL = re.compile(rf"(?P<model>{_LONGEST_FIRST})(?: (?P<trim>.+))?\Z", re.IGNO
 class Named:
     """What one cell says of a car."""
 
-    year: str
-    make: str
+    year: str | None
+    make: str | None
     model: str
     trim: str | None
 
 
-def split(cell: str) -> Named | None:
-    """Take a cell apart; ``None``: it is no year, make and model."""
+def split(cell: str, wanted: Collection[str]) -> Named | None:
+    """Take a cell apart; ``None``: it lacks a year or a make that is ``wanted`` of it.
+
+    A make that is not wanted is a word of the model.
+    """
     plain = text(cell[:200])
     match = _CELL.match(plain) if isinstance(plain, str) else None
-    if match is None:
+    if match is None or any(name in wanted and not match[name] for name in ("year", "make")):
         return None
-    known = _MODEL.match(match["rest"])
-    model, trim = (known["model"], known["trim"]) if known else (match["rest"], None)
+    rest = match["rest" if "make" in wanted else "named"]
+    known = _MODEL.match(rest)
+    model, trim = (known["model"], known["trim"]) if known else (rest, None)
     return Named(match["year"], match["make"], model, trim)
 
 
-def part(cell: str, field: str) -> str | Flaw:
+def part(cell: str, field: str, wanted: Collection[str]) -> str | Flaw:
     """Give one field of a cell: year, make, model or trim."""
-    named = split(cell)
+    named = split(cell, wanted)
     if named is None:
         return BLANK if isinstance(text(cell[:200]), Flaw) else UNREADABLE_TEXT
     return getattr(named, field) or BLANK
 
 
-def combined(cells: Iterable[str], agreement: float) -> bool:
+def combined(cells: Iterable[str], wanted: Collection[str], agreement: float) -> bool:
     """Say whether a column's cells are such: that share of those that are not blank."""
-    found = [split(cell) is not None for cell in cells]
+    found = [split(cell, wanted) is not None for cell in cells]
     return bool(found) and sum(found) >= agreement * len(found)

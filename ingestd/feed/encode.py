@@ -20,17 +20,20 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from operator import getitem, itemgetter
+from typing import Any, NamedTuple
 
 from ingestd.feed import vin as ladder
-from ingestd.feed.cells import Cells, Plan, Result, Taker, takers
+from ingestd.feed.cells import Cells, Plan, takers
 from ingestd.feed.copytext import NULL, as_json, escape, fields, unescape
-from ingestd.feed.quick import Quick
 from ingestd.feed.values import Flaw, in_transit, is_blank, plain, stock_number
 from ingestd.feed.vin import BAD, BLANK, Verdict
 from ingestd.model import FIELDS, PROVISIONAL, STAGE_HEAD, Column, Finding, Known, Target
 
 LONGEST_VALUE = 200
+#: What is remembered of a column that no field took: so many cells, none longer than this.
+_MOST_PAIRS = 1024
+_LONGEST_PAIR = 60
 BITS = {name: 1 << at for at, name in enumerate(FIELDS)}
 _ALL = (1 << len(FIELDS)) - 1
 #: What a new vehicle must have.
@@ -38,6 +41,7 @@ _NEEDED = ("make", "model", "year")
 _NOTHING_SAID = f"{NULL}\t{NULL}"
 _REPEATED = Verdict(None, "vin_repeated")
 _NONE = Verdict(None, BLANK)
+_FINE = (None, ())
 
 
 class Encoded(NamedTuple):
@@ -84,7 +88,16 @@ class Encoder:
         self._plan, self._junk = plan, place.known.junk_vins
         at = {column.field: index for index, column in enumerate(plan.target.columns)}
         took = takers(plan)
-        self._memos, self._quicks = _kinds(at, took)
+        remembered = [name for name, taker in took.items() if taker.memo is not None]
+        self._ats = [at[name] for name in remembered]
+        self._memos = [memo for name in remembered if (memo := took[name].memo) is not None]
+        self._pick = _picker([took[name].index for name in remembered])
+        self._searches = {at[name]: (BITS[name], took[name].search) for name in remembered}
+        self._quicks = [
+            (at[name], BITS[name], taker.index, taker.quick or _none, taker.search)
+            for name, taker in took.items()
+            if taker.memo is None
+        ]
         self._unseen = [(at[name], BITS[name]) for name in took]
         self._vin_columns = plan.columns.fields.get("vin", ())
         self._at = [at.get(name, -1) for name in ("vin", "stock_number", "make", "model", "year")]
@@ -137,20 +150,17 @@ class Encoder:
             _plain(found, self._at[3]),
             year,
             None,
-            self._warnings(line, cells, verdict, column),
+            self._warnings(line, cells, verdict, column) if notes or verdict[1:3] != _FINE else (),
         )
 
     def _take(self, cells: Cells, found: list[str]) -> int:
         """Fill in the fields; give the bits of those whose stored value stays."""
         keep = 0
-        for at, bit, index, memo, search in self._memos:
-            value = memo.get(cells[index])
-            if type(value) is str:
-                found[at] = value
-            elif (text := search(cells)) is None:
-                keep |= bit
+        for at, value in zip(self._ats, map(getitem, self._memos, self._pick(cells)), strict=False):
+            if value is None:
+                keep |= self._search(at, cells, found)
             else:
-                found[at] = text
+                found[at] = value
         for at, bit, index, quick, search in self._quicks:
             text = quick(cells[index])
             if text is None and (text := search(cells)) is None:
@@ -158,6 +168,15 @@ class Encoder:
             else:
                 found[at] = text
         return keep
+
+    def _search(self, at: int, cells: Cells, found: list[str]) -> int:
+        """Fill in a field that takes more than one look; give its bit if its value stays."""
+        bit, search = self._searches[at]
+        text = search(cells)
+        if text is None:
+            return bit
+        found[at] = text
+        return 0
 
     def _look_for_unseen(self, found: Sequence[str]) -> None:
         """Remember which columns have held something."""
@@ -253,21 +272,11 @@ class Encoder:
         )
 
 
-_Search: TypeAlias = Callable[[Cells], str | None]
-_Memos: TypeAlias = list[tuple[int, int, int, dict[str, Result], _Search]]
-_Quicks: TypeAlias = list[tuple[int, int, int, Quick, _Search]]
-
-
-def _kinds(at: dict[str, int], took: dict[str, Taker]) -> tuple[_Memos, _Quicks]:
-    """Sort the takers by what their common case costs, with place and bit of their field."""
-    memos: _Memos = []
-    quicks: _Quicks = []
-    for name, taker in took.items():
-        if taker.memo is not None:
-            memos.append((at[name], BITS[name], taker.index, taker.memo, taker.search))
-        else:
-            quicks.append((at[name], BITS[name], taker.index, taker.quick or _none, taker.search))
-    return memos, quicks
+def _picker(indexes: Sequence[int]) -> Callable[[Cells], tuple[str, ...]]:
+    """Give what picks those cells of a row."""
+    if len(indexes) < 2:  # noqa: PLR2004  itemgetter gives no tuple then
+        return lambda cells: tuple(cells[index] for index in indexes)
+    return itemgetter(*indexes)
 
 
 def _none(_cell: str) -> None:
@@ -279,7 +288,10 @@ def _number(found: Sequence[str], at: int) -> int | None:
 
 
 def _plain(found: Sequence[str], at: int) -> str | None:
-    return None if at < 0 else unescape(found[at])
+    if at < 0:
+        return None
+    text = found[at]
+    return unescape(text) if "\\" in text else text
 
 
 def _short(cell: str) -> str:
@@ -293,14 +305,29 @@ def _extras(plan: Plan) -> Callable[[Cells], str]:
         name = plan.columns.headers[index] or f"column {index + 1}"
         unique = name if name not in named else f"{name} (column {index + 1})"
         named[unique] = index
-    pairs = tuple(named.items())
+    pick = _picker(tuple(named.values()))
+    pairs = [_Pairs(name) for name in named]
 
     def write(cells: Cells) -> str:
-        found = {name: plain(cells[index]) for name, index in pairs if cells[index]}
-        kept = {name: cell for name, cell in found.items() if cell and not cell.isspace()}
-        return as_json(kept) if kept else NULL
+        found = ",".join(filter(None, map(getitem, pairs, pick(cells))))
+        return f"{{{found}}}" if found else NULL
 
-    return write if pairs else lambda _cells: NULL
+    return write if named else lambda _cells: NULL
+
+
+class _Pairs(dict[str, str]):
+    """A header and a cell as they stand in a JSON object, as COPY text; "" for a blank cell."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = as_json(name)
+
+    def __missing__(self, cell: str) -> str:
+        text = plain(cell)
+        pair = f"{self._name}:{as_json(text)}" if text and not text.isspace() else ""
+        if len(self) < _MOST_PAIRS and len(cell) <= _LONGEST_PAIR:
+            self[cell] = pair
+        return pair
 
 
 def stored(target: Target, line: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
-from ingestd.feed.mapping import normalise
+from ingestd.feed.spelling import normalise
 from ingestd.model import Evidence
 
 #: Rows without an identifier that are kept, to be known again; all are counted.

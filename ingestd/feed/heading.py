@@ -243,6 +243,12 @@ def guess(cells: Sequence[str]) -> str:
     return next((name for name, pattern in _GUESSES if _all(pattern, cells)), "")
 
 
+def looks(name: str, cells: Sequence[str], share: float) -> bool:
+    """Say whether that share of the cells are of the kind that ``guess`` knows by ``name``."""
+    pattern = dict(_GUESSES)["url" if name == "images" else name]
+    return bool(cells) and sum(map(bool, map(pattern.match, cells))) >= share * len(cells)
+
+
 _GUESSES = (
     ("vin", re.compile(r"(?=.*[0-9])[A-HJ-NPR-Za-hj-npr-z0-9]{17}\Z")),
     ("year", re.compile(r"(?:19|20)[0-9]{2}\Z")),

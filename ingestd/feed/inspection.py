@@ -1,38 +1,37 @@
-"""PURE  What would be understood of a file, and the ``[[feed]]`` lines to paste for it.
-
-What is certain is a line; what a person must judge is a comment.  The lines are valid as they
-stand: ``config.parse`` takes them.
-"""
+"""PURE  What would be understood of a file: how full its columns are, values, what is left over."""
 
 import json
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeAlias
 
 from ingestd.feed.columns import Columns
 from ingestd.feed.copytext import NULL, unescape
 from ingestd.feed.heading import guess
+from ingestd.feed.mapping import likely_prices
+from ingestd.feed.values import plain
 from ingestd.model import STAGE_HEAD, Finding, Target
 
-_LONGEST_NAME = 40
 _MOST_LOOKED_AT = 200  # rows of which values are kept
 _SAMPLES = 3
 _LONGEST_SAMPLE = 200
 _EXTRAS = len(STAGE_HEAD) - 1
-_DIGITS = re.compile(r"[0-9](?:[0-9_., -]*[0-9])?")
-_NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
-_STARS = re.compile(r"\*{2,}")
+_NUMBERS = frozenset({"year", "mileage", "price", "msrp", "doors"})
+_BY_NAME = "near to a known name"
+_LIST_PRICE = "a list price, and the file has no other"
+_BY_VALUE = "its cells look so"
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A column that no field took: its header, three of its cells, and what it may be."""
+    """A column that no field took: its header, three of its cells, and what it may be, and why."""
 
     header: str
     samples: tuple[str, ...]
     likely: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,8 @@ class Inspection:
     """What would be understood of a file (the keys of ``inspect --json``).
 
     ``filled`` counts the vehicles that have a value, by field; ``samples`` are three different
-    values as they would be stored; ``reasons`` counts rejected rows; ``why`` is the reason for
-    encoding, delimiter and quoting.
+    values as they would be stored, of a refused file cells as they stand; ``reasons`` counts
+    rejected rows; ``why`` is the reason for encoding, delimiter and quoting.
     """
 
     file: str
@@ -103,71 +102,48 @@ class Sightings:
         """Give up to three values of each field that has any, as they would be stored."""
         return {name: tuple(found) for name, found in self._samples.items() if found}
 
-    def leftover(self, headers: Sequence[str], suggestions: Suggestions) -> tuple[Leftover, ...]:
+    def look(self, columns: Columns, rows: Iterable[Sequence[str]]) -> None:
+        """Look at the cells of a file that is refused, as they stand."""
+        for row in islice(rows, _MOST_LOOKED_AT):
+            for name, indexes in columns.fields.items():
+                _keep_filled(self._samples[name], row[indexes[0]], _SAMPLES)
+            for index in columns.unmapped:
+                kept = self._extras.setdefault(columns.headers[index], {})
+                _keep_filled(kept, row[index], _MOST_LOOKED_AT)
+
+    def leftover(self, columns: Columns, suggestions: Suggestions) -> tuple[Leftover, ...]:
         """Give the columns that no field took: by name, else by value, what they may be."""
         near = dict(suggestions)
         return tuple(
-            Leftover(header, tuple(cells)[:_SAMPLES], near.get(header) or guess(cells))
-            for header in headers
-            if (cells := list(self._extras.get(header, ()))) or header in near
+            self._left(header, near.get(header, ""), columns)
+            for header in columns.leftover()
+            if self._extras.get(header) or header in near
         )
+
+    def _left(self, header: str, near: str, columns: Columns) -> Leftover:
+        cells = list(self._extras.get(header, ()))
+        by_name = _LIST_PRICE if header in likely_prices(columns) else _BY_NAME
+        likely, why = (near, by_name) if near and _agrees(near, cells) else ("", "")
+        if not likely:
+            likely, why = guess(cells), _BY_VALUE
+        if not likely or (why == _BY_VALUE and likely in columns.fields):
+            likely, why = "", ""
+        return Leftover(header, tuple(cells)[:_SAMPLES], likely, why)
+
+
+def _agrees(name: str, cells: Sequence[str]) -> bool:
+    """Say whether half of the cells may be of the field."""
+    has = str.isdecimal if name in _NUMBERS else str.isalnum
+    fit = sum(any(map(has, cell)) for cell in cells)
+    return fit * 2 >= len(cells)
+
+
+def _keep_filled(found: dict[str, None], cell: str, most: int) -> None:
+    text = plain(cell[: 2 * _LONGEST_SAMPLE])
+    if text.strip():
+        _keep(found, text, most)
 
 
 def _keep(found: dict[str, None], text: str, most: int) -> None:
     if len(found) < most:
         found[text[:_LONGEST_SAMPLE]] = None
-
-
-def propose(
-    file: str,
-    columns: Columns | None,
-    suggestions: Suggestions = (),
-    positions: Sequence[str] = (),
-) -> str:
-    """Write the feed for files like ``file``: dates and numbers in its name may differ.
-
-    ``suggestions`` pair headers that were not understood with the field they resemble;
-    ``positions`` is a guess at the columns of a file without header line.
-    """
-    lines = [
-        "[[feed]]",
-        f"name = {_quoted(_name(file))}",
-        "dealership = 1        # its id: `ingestd dealerships list` shows them",
-        f"file = [{_quoted(_pattern(file))}]",
-        'mode = "full"         # "delta" if a file holds only what has changed',
-    ]
-    if positions:
-        lines.append(f"positions = [{', '.join(map(_quoted, positions))}]   # complete it")
-    lines += _near(suggestions)
-    if columns is not None and "make" not in columns.fields:
-        lines += ["# [feed.defaults]     # the file has no such column", '# make = "…"']
-    return "\n".join(lines) + "\n"
-
-
-def _near(suggestions: Suggestions) -> list[str]:
-    """Suggest a field for each header that resembles one of its names."""
-    by_field: dict[str, list[str]] = {}
-    for header, name in suggestions:
-        by_field.setdefault(name, []).append(header)
-    found = [f"# {name} = [{', '.join(map(_quoted, given))}]" for name, given in by_field.items()]
-    return (
-        ["# [feed.columns]      # not understood, but near to a known name", *found]
-        if found
-        else []
-    )
-
-
-def _name(file: str) -> str:
-    stem = _DIGITS.sub("", file.lower().partition(".")[0])
-    return _NOT_IN_NAME.sub("-", stem).strip("-")[:_LONGEST_NAME].strip("-") or "lot"
-
-
-def _pattern(file: str) -> str:
-    stem, dot, suffix = file.rpartition(".")
-    literal = (stem if dot else suffix).replace("[", "[[]")
-    return _STARS.sub("*", _DIGITS.sub("*", literal)) + (dot + suffix if dot else "")
-
-
-def _quoted(text: str) -> str:
-    """Write a TOML string; JSON's escapes are TOML's, but for DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -22,6 +22,8 @@ MOST_IMAGES = 100
 CUT_LENGTHS = frozenset({255, 1000, 4000, 4096, 8000, 32767})
 
 _BARS = "|,;"
+#: What stands between addresses in some feeds, and within an address in others.
+_RARE_BARS = "^~*`"
 _SCHEME = "[hH][tT][tT][pP][sS]?://"  # not IGNORECASE, which takes a long s for an s
 _START = re.compile(_SCHEME)
 _HOST = (
@@ -30,6 +32,9 @@ _HOST = (
     r"[A-Za-z][A-Za-z0-9-]{1,62}(?::[0-9]{1,5})?"
 )
 _URL = re.compile(rf"{_HOST}(?:[/?#][^\s<>\"\\]*)?\Z")
+#: An address without its scheme, which is that of the page it stands on.
+_NO_SCHEME = re.compile(r"(?:\A|(?<=[|,;\s]))//(?=[\w-]+\.)")
+_PICTURE = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)(?:[?#]|\Z)", re.IGNORECASE)
 
 
 def _plain_list(bar: str) -> re.Pattern[str]:
@@ -51,8 +56,9 @@ _COMMA = re.compile(r",(?![0-9]{3}(?![0-9]))|(?<![0-9]),")
 _SEMICOLON = re.compile(
     r"(?<!&[a-z]{2})(?<!&[a-z]{3})(?<!&[a-z]{4})(?<!&#[0-9x]{2})(?<!&#[0-9x]{3});"
 )
-_LINE = re.compile(r"[\r\n]+|<(?:br|li|p)\b[^<>]{0,80}>", re.IGNORECASE)
+_LINE = re.compile(r"[\r\n\u2022]+|\\[rn]|<(?:br|li|p)\b[^<>]{0,80}>", re.IGNORECASE)
 _BULLETS = " \u2022\u00b7*-"
+_OTHER_MARKS = (";", "<", "^", "\u2022", "\\n", "\\r")
 _ESCAPED = re.compile(r"\\([\"'\\])")
 
 
@@ -99,22 +105,34 @@ def _addresses(cell: str) -> Iterator[str]:
     if listed is not None:
         yield from (item.strip() for item in listed if "/" in item)
         return
+    cell = _bare(cell)
+    if "\\" in cell or "<" in cell:
+        cell = _LINE.sub("\n", cell)
+    if cell.startswith("//"):
+        cell = _NO_SCHEME.sub("https://", cell)
     starts = [match.start() for match in _START.finditer(cell)]
     marks = [_mark(cell, start) for start in starts]
     counted = Counter(mark for mark in marks if mark)
     chosen = counted.most_common(1)[0][0] if counted else ""
     ends = [start for start, mark in zip(starts, marks, strict=True) if chosen and mark == chosen]
     for begin, end in zip((0, *ends), (*ends, len(cell)), strict=True):
-        part = cell[begin:end].strip(" \t\r\n" + _BARS)
+        part = cell[begin:end].strip(" \t\r\n\"'" + _BARS + _RARE_BARS)
         if part:
-            yield part
+            yield part.replace(" ", "%20") if _PICTURE.search(part) else part
+
+
+def _bare(cell: str) -> str:
+    """Take the braces off a list as databases write it: ``{a,b}``."""
+    bare = cell.strip()
+    listed = bare.startswith("{") and bare.endswith("}") and '":' not in bare
+    return bare[1:-1] if listed else bare
 
 
 def _mark(cell: str, start: int) -> str:
     """Give the separator before an address: ``|``, ``,``, ``;``, a space for any white space."""
     before = cell[max(0, start - 8) : start]
-    bare = before.rstrip()
-    if bare and bare[-1] in _BARS:
+    bare = before.rstrip(" \t\r\n\"'")
+    if bare and bare[-1] in _BARS + _RARE_BARS:
         return bare[-1]
     return " " if before != bare else ""
 
@@ -126,6 +144,7 @@ def features(cell: str) -> tuple[str, ...] | Flaw:
     """
     if is_blank(cell):
         return BLANK
+    cell = _bare(cell)
     if cell.startswith(_STRUCTURES):
         return UNREADABLE_LIST
     items = tuple(dict.fromkeys(_texts(_items(cell))))
@@ -141,8 +160,9 @@ def _items(cell: str) -> Iterable[str]:
     if "~" in cell or _CATEGORY.match(cell):
         return (_CATEGORY.sub("", item, count=1) for item in cell.split("~"))
     items = _COMMA.split(cell) if _DIGITS_AFTER.search(cell) else cell.split(",")
-    if ";" in cell or "<" in cell or not cell.isprintable():
-        items = max(items, _SEMICOLON.split(cell), _LINE.split(cell), key=len)
+    if any(mark in cell for mark in _OTHER_MARKS) or not cell.isprintable():
+        others = (_SEMICOLON.split(cell), _LINE.split(cell), cell.split("^"))
+        items = max(items, *others, key=len)
     return (item.strip(_BULLETS) for item in items)
 
 

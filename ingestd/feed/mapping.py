@@ -7,63 +7,53 @@ built-in names.  Which of them a row uses is decided row by row.
 ``Vehicle Type`` mean different things to different senders: their values decide (four of five must
 agree).
 * An engine may be made of displacement and cylinders; year, make and model may stand in one cell.
+* Columns of yes and no (``deleted``, ``is_new``) speak of status or condition.
 * A column that no field takes is unmapped; its cells are kept as extras.
 """
 
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import TypeAlias
 
 from ingestd.config import Feed
-from ingestd.feed import aliases, combined
+from ingestd.feed import aliases, combined, numbers, spelling, values
 from ingestd.feed.columns import Columns
 from ingestd.feed.numbers import Unit
+from ingestd.feed.roles import AGREEMENT, YES_OR_NO, Cells, Roles, Rows, decide, share
+from ingestd.feed.spelling import normalise
 from ingestd.model import Target
 
-Rows: TypeAlias = Sequence[Sequence[str]]
-
-#: The share of a column's values that must be of one kind to decide its meaning.
-AGREEMENT = 0.8
 _NEAR = 0.8
 _NEAR_IDENTIFIER = 0.55
 _SHORTEST_HEADER = 3
 _LONGEST_HEADER = 60
 _MOST_COMPARED = 100
-_YES_OR_NO = frozenset({"y", "n", "yes", "no", "true", "false"})
+_FLAG_WORDS = YES_OR_NO.union("10")
 _COMBINED_FIELDS = ("year", "make", "model", "trim")
-_MILES = frozenset({"miles", "mileagemi", "mileagemiles", "odometermi", "odometermiles"})
-_KILOMETERS = frozenset(
-    {
-        *("kilometres", "kilometers", "kms", "km", "kilometrage"),
-        *("mileagekm", "mileagekms", "odometerkm", "odometerkms"),
-    }
-)
-
-
-def normalise(header: str) -> str:
-    """Reduce a header to what is compared: its letters and digits, case folded."""
-    folded = unicodedata.normalize("NFKC", header).casefold()
-    return "".join(filter(str.isalnum, folded))
+_IN_MILES = re.compile(r".*miles\Z|(?:mileage|odometer|odometerreading)mi\Z")
+_IN_KILOMETERS = re.compile(r"kilom|kmdriven|quilom|.*kms?\Z")
+#: The least that a price is, in cents, where it is asked whether a column holds prices at all.
+_LEAST_PRICE = 500_00
 
 
 def known(header: str) -> bool:
     """Say whether a cell is a header that senders of inventories use."""
-    name = normalise(header)
-    return name in aliases.KNOWN or aliases.NUMBERED_IMAGE.match(name) is not None
+    return spelling.is_name(spelling.name(header))
 
 
 def map_columns(headers: Sequence[str], sample: Rows, feed: Feed | None, target: Target) -> Columns:
     """Give each field of ``target`` its columns; ``sample`` are rows to judge values by."""
     names = _Names(headers, feed)
-    roles = _roles(names, sample)
+    cells = Cells(names.at, sample)
+    roles = decide(cells)
     wanted = tuple(column.field for column in target.columns)
     fields = {field: _find(field, names, roles) for field in wanted}
-    if "price" in fields and not fields["price"] and not names.any_price():
+    if "price" in fields and not fields["price"] and not _any_price(names, cells):
         fields["price"] = _find("msrp", names, roles)
     parts = _take_images(names, roles, fields)
     engine, also = _take_engine(names, fields)
-    together = _take_combined(names, sample, fields)
+    together = _take_combined(names, cells, fields)
+    flags = _take_flags(names, cells, fields)
     unit = next(iter(names.of(aliases.MILEAGE_UNITS)), None) if fields.get("mileage") else None
     used = {index for indexes in fields.values() for index in indexes} | {unit}
     unmapped = tuple(index for index in range(len(headers)) if index not in used)
@@ -77,115 +67,72 @@ def map_columns(headers: Sequence[str], sample: Rows, feed: Feed | None, target:
         engine=engine,
         combined=together,
         also=also,
+        flags=flags,
+        cents=_in_cents(names, feed),
     )
 
 
 class _Names:
-    """The headers in normal form, those excluded left out, and what the feed says of them."""
+    """The headers of a file, and what the feed says of them.
+
+    ``every`` has the names that they mean, ``at`` the columns by name, those excluded left out;
+    ``configured`` the columns that the feed gives each field, ``owners`` the fields by column.
+    """
 
     def __init__(self, headers: Sequence[str], feed: Feed | None) -> None:
-        self.every = tuple(normalise(header) for header in headers)
-        self.headers = headers
+        normal = tuple(map(normalise, headers))
+        self.every = tuple(map(spelling.name, headers))
         excluded = {normalise(name) for name in feed.exclude} if feed else set()
         self.at: dict[str, list[int]] = {}
-        for index, name in enumerate(self.every):
+        mine: dict[str, list[int]] = {}
+        for index, name in enumerate(normal):
             if name and name not in excluded:
-                self.at.setdefault(name, []).append(index)
-        columns = feed.columns if feed else {}
-        self.configured = {
-            field: tuple(normalise(name) for name in given) for field, given in columns.items()
-        }
-        self.owners: dict[str, set[str]] = {}
-        for field, given in self.configured.items():
-            for name in given:
-                self.owners.setdefault(name, set()).add(field)
+                self.at.setdefault(self.every[index], []).append(index)
+                mine.setdefault(name, []).append(index)
+        self.configured: dict[str, list[int]] = {}
+        self.owners: dict[int, set[str]] = {}
+        for field, given in (feed.columns if feed else {}).items():
+            found = [index for name in map(normalise, given) for index in mine.get(name, ())]
+            self.configured[field] = found
+            for index in found:
+                self.owners.setdefault(index, set()).add(field)
 
     def of(self, wanted: Iterable[str]) -> list[int]:
         """Give the columns of these names, in the order of the names."""
         return [index for name in wanted for index in self.at.get(name, ())]
 
-    def free(self, name: str, field: str) -> bool:
-        """Say whether a built-in name is open to ``field``: the feed gave it to no other.
+    def free(self, index: int, field: str) -> bool:
+        """Say whether a column is open to the built-in names: the feed gave it to no other field.
 
         MSRP serves both where the feed takes the price from it.
         """
-        return self.owners.get(name, set()) <= ({field, "price"} if field == "msrp" else {field})
-
-    def any_price(self) -> bool:
-        """Say whether the file has a price column of any kind, wanted or not."""
-        return not aliases.KNOWN_PRICES.isdisjoint(self.every)
+        return self.owners.get(index, set()) <= ({field, "price"} if field == "msrp" else {field})
 
 
-def _find(field: str, names: _Names, roles: Mapping[str, str | None]) -> tuple[int, ...]:
-    built_in = (
-        name
-        for name in aliases.ALIASES[field]
-        if names.free(name, field) and roles.get(name, field) == field
+def _find(field: str, names: _Names, roles: Roles) -> tuple[int, ...]:
+    wanted = (name for name in aliases.ALIASES[field] if roles.get(name, field) == field)
+    built_in = (index for index in names.of(wanted) if names.free(index, field))
+    return tuple(dict.fromkeys((*names.configured.get(field, ()), *built_in)))
+
+
+def _any_price(names: _Names, cells: Cells) -> bool:
+    """Say whether the file has a column for the price that is asked, wanted or not."""
+    if not aliases.KNOWN_PRICES.isdisjoint(names.every):
+        return True
+    return any(
+        "price" in name
+        and not any(word in name for word in aliases.NOT_ASKED)
+        and any(map(_is_price, cells.of((index,))))
+        for index, name in enumerate(names.every)
     )
-    found = names.of((*names.configured.get(field, ()), *built_in))
-    return tuple(dict.fromkeys(found))
 
 
-def _roles(names: _Names, sample: Rows) -> dict[str, str | None]:
-    """Decide by its values what field an ambiguous header is; ``None``: none."""
-    roles: dict[str, str | None] = {}
-    for name, otherwise in aliases.NEW_OR_USED_ELSE.items():
-        values = list(_values(names.at.get(name, ()), sample))
-        new_or_used = _share(values, aliases.NEW_OR_USED) >= AGREEMENT
-        roles[name] = "condition" if new_or_used or not (values or otherwise) else otherwise
-    if roles["type"] == "body_style" and _other_bodies(names, ("type", "style", "vehicletype")):
-        types = _share(list(_values(names.at.get("type", ()), sample)), aliases.BODIES)
-        roles["type"] = "body_style" if types >= AGREEMENT else None
-    for name in (*aliases.ALIASES["images"], *aliases.IMAGE_PARTS):
-        cells = list(_values(names.at.get(name, ()), sample))
-        roles[name] = "images" if not cells or not all(map(_no_image, cells)) else None
-    for name in ("series", "seriesdetail"):
-        roles[name] = "trim" if aliases.TRIM_OWNERS.isdisjoint(names.at) else None
-    styles = list(_values(names.at.get("style", ()), sample))
-    bodies = _share(styles, aliases.BODIES) >= AGREEMENT
-    roles["style"] = "body_style" if bodies else "trim"
-    roles["vehicletype"] = _vehicle_type(names, sample, roles)
-    return roles
-
-
-def _no_image(cell: str) -> bool:
-    """Say whether a cell is a number of images, or a yes or no."""
-    bare = cell.strip()
-    return bare.isdecimal() or bare.casefold() in _YES_OR_NO
-
-
-def _other_bodies(names: _Names, but: Sequence[str]) -> bool:
-    """Say whether the file has a column for the body besides these."""
-    return any(name in names.at for name in aliases.ALIASES["body_style"] if name not in but)
-
-
-def _vehicle_type(names: _Names, sample: Rows, roles: Mapping[str, str | None]) -> str:
-    """``Vehicle Type`` is a category (``Car_Truck``), or the only column that has bodies."""
-    better = (
-        name
-        for name in aliases.ALIASES["body_style"][:-1]
-        if name in names.at and roles.get(name, "body_style") == "body_style"
-    )
-    values = list(_values(names.at.get("vehicletype", ()), sample))
-    bodies = _share(values, aliases.BODIES) >= AGREEMENT
-    return "body_style" if bodies and not any(better) else "vehicle_type"
-
-
-def _values(indexes: Iterable[int], sample: Rows) -> Iterable[str]:
-    for index in indexes:
-        for row in sample:
-            if index < len(row) and row[index].strip():
-                yield row[index]
-
-
-def _share(values: Sequence[str], vocabulary: frozenset[str]) -> float:
-    if not values:
-        return 0.0
-    return sum(normalise(value[:80]) in vocabulary for value in values) / len(values)
+def _is_price(cell: str) -> bool:
+    return not isinstance(numbers.money(cell, _LEAST_PRICE), values.Flaw)
 
 
 def _take_images(
-    names: _Names, roles: Mapping[str, str | None], fields: dict[str, tuple[int, ...]]
+    names: _Names, roles: Roles, fields: dict[str, tuple[int, ...]]
 ) -> tuple[int, ...]:
     """Add the columns with single images to the lists; give them, in the order of their numbers.
 
@@ -203,17 +150,19 @@ def _take_images(
     return parts
 
 
-def _image_parts(names: _Names, roles: Mapping[str, str | None]) -> tuple[int, ...]:
+def _image_parts(names: _Names, roles: Roles) -> tuple[int, ...]:
     numbered = sorted(
         (int(match[1]), index)
         for name, indexes in names.at.items()
-        if (match := aliases.NUMBERED_IMAGE.match(name)) and name not in names.owners
+        if (match := aliases.NUMBERED_IMAGE.match(name))
         for index in indexes
+        if index not in names.owners
     )
-    single = names.of(
-        name for name in aliases.IMAGE_PARTS if name not in names.owners and roles[name]
+    single = names.of(name for name in aliases.IMAGE_PARTS if roles[name])
+    return (
+        *(index for index in single if index not in names.owners),
+        *(index for _, index in numbered),
     )
-    return (*single, *(index for _, index in numbered))
 
 
 def _take_engine(
@@ -226,7 +175,7 @@ def _take_engine(
     if "engine" not in fields or "engine" in names.configured:
         return None, ()
     found = [
-        next((at for at in names.of(known) if not names.owners.get(names.every[at])), -1)
+        next((at for at in names.of(known) if at not in names.owners), -1)
         for known in (aliases.DISPLACEMENTS, aliases.BLOCKS, aliases.CYLINDERS)
     ]
     displacement, block, cylinders = found
@@ -238,25 +187,54 @@ def _take_engine(
 
 
 def _take_combined(
-    names: _Names, sample: Rows, fields: dict[str, tuple[int, ...]]
+    names: _Names, cells: Cells, fields: dict[str, tuple[int, ...]]
 ) -> frozenset[str]:
-    """Read year, make, model and trim from one column, where the file has none for the make."""
-    lacking = [name for name in _COMBINED_FIELDS if name in fields and not fields[name]]
-    if "make" not in lacking:
-        return frozenset()
-    for at in names.of(aliases.COMBINED):
-        if combined.combined(_values((at,), sample), AGREEMENT):
-            fields.update(dict.fromkeys(lacking, (at,)))
-            return frozenset(lacking)
+    """Read year, make, model and trim from one column, where the file has none for the make.
+
+    Of a column that its name says to hold the model and more (``Make/Model``) no year is asked.
+    """
+    lacking = frozenset(name for name in _COMBINED_FIELDS if name in fields and not fields[name])
+    for known, wanted, gives in aliases.TOGETHER:
+        found = lacking.intersection(gives)
+        for at in names.of(known) if next(iter(gives)) in found else ():
+            if combined.combined(cells.of((at,)), wanted, AGREEMENT):
+                fields.update(dict.fromkeys(found, (at,)))
+                return found
     return frozenset()
+
+
+def _take_flags(
+    names: _Names, cells: Cells, fields: dict[str, tuple[int, ...]]
+) -> dict[int, tuple[str, str]]:
+    """Add columns of yes and no (``deleted``, ``is_new``); give what each says.
+
+    That a car is gone outranks other words of its status, that it is not says nothing beside
+    them.
+    """
+    flags: dict[int, tuple[str, str]] = {}
+    for name, (field, yes, no) in aliases.FLAGS.items():
+        for at in names.at.get(name, ()) if field in fields else ():
+            said = list(cells.of((at,)))
+            if not names.free(at, field) or share(said, _FLAG_WORDS) < AGREEMENT:
+                continue
+            others = tuple(index for index in fields[field] if index != at)
+            gone = field == "status"
+            fields[field] = (at, *others) if gone else (*others, at)
+            flags[at] = (yes, "" if gone and others else no)
+    return flags
+
+
+def _in_cents(names: _Names, feed: Feed | None) -> bool:
+    stated = feed is not None and feed.prices_in == "cents"
+    return stated or aliases.PRICED_IN_CENTS.issubset(names.at)
 
 
 def _units(names: _Names, indexes: Iterable[int]) -> dict[int, Unit]:
     units: dict[int, Unit] = {}
     for index in indexes:
-        if names.every[index] in _KILOMETERS:
+        if _IN_KILOMETERS.match(names.every[index]):
             units[index] = "kilometers"
-        elif names.every[index] in _MILES:
+        elif _IN_MILES.match(names.every[index]):
             units[index] = "miles"
     return units
 
@@ -269,16 +247,24 @@ def suggest(columns: Columns, target: Target) -> tuple[tuple[str, str], ...]:
     fields = {column.field for column in target.columns}
     owners = {name: field for field in fields for name in aliases.ALIASES[field]}
     wanted = "price" in fields and "price" not in columns.fields
-    prices = aliases.LIKELY_PRICES if wanted else frozenset()
+    prices = likely_prices(columns) if wanted else ()
     found: list[tuple[str, str]] = []
     for header in columns.leftover()[:_MOST_COMPARED]:
         name = normalise(header)
-        if name in prices:
+        if header in prices:
             found.append((header, "price"))
         elif name not in aliases.KNOWN and _SHORTEST_HEADER <= len(name) <= _LONGEST_HEADER:
-            near = get_close_matches(name, owners, n=1, cutoff=_NEAR)
-            found.extend((header, owners[match]) for match in near)
+            near = get_close_matches(name, owners, n=3, cutoff=_NEAR)
+            alike = [match for match in near if match[0] == name[0]]  # no typo is in the first
+            found.extend((header, owners[match]) for match in alike[:1])
     return tuple(found)
+
+
+def likely_prices(columns: Columns) -> tuple[str, ...]:
+    """Give the headers that no field took and that may mean the price, if no other does."""
+    return tuple(
+        header for header in columns.leftover() if normalise(header) in aliases.LIKELY_PRICES
+    )
 
 
 def no_identifier(columns: Columns, feed: Feed | None) -> str:

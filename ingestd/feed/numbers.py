@@ -30,13 +30,18 @@ _NUMBER = (
     r"|(?P<points>[0-9]{1,3}(?:\.[0-9]{3}){1,4}),(?P<comma>[0-9]{2}))"
 )
 _SIGN = (
-    r"US\$|USD|CA\$|C\$|AU\$|A\$|CAD|AUD|MXN|MX\$|EUR|GBP|SEK|NOK|DKK|CHF|JPY|kr"
-    r"|[$\u20ac\u00a3\u00a5]"
+    r"US\$|USD|CA\$|C\$|AU\$|A\$|NZ\$|R\$|CAD|AUD|NZD|MXN|MX\$|EUR|GBP|SEK|NOK|DKK|CHF|JPY|AED"
+    r"|BRL|ZAR|INR|PLN|kr|R|Rs\.?|[$\u20ac\u00a3\u00a5\u20b9]"
 )
+#: What is asked besides, and is no part of the price: ``$24,995 + tax``, ``$24,995 OBO``.
+_BESIDES = r"(?: ?(?:\+|plus|or best|obo\b|firm\b|neg\b)[a-z+&,./ ]{0,40})?"
 _MONEY = re.compile(
-    rf"(?P<before>{_SIGN})? ?(?P<minus>-)?{_NUMBER} ?(?P<after>{_SIGN})?\*{{0,3}}\Z", re.IGNORECASE
+    rf"(?P<before>{_SIGN})? ?(?P<minus>-)?{_NUMBER} ?(?P<after>{_SIGN})?{_BESIDES}\*{{0,3}}\Z",
+    re.IGNORECASE,
 )
 _OUR_CURRENCY = frozenset({"$", "us$", "usd"})
+#: Where these are money, a point parts thousands: ``18.500 \u20ac`` is not eighteen and a half.
+_POINTS = frozenset({"\u20ac", "eur", "kr", "sek", "nok", "dkk", "r$", "brl", "pln"})
 _FAST_MONEY = re.compile(r"\$?([0-9]{1,9}|[0-9]{1,3},[0-9]{3})(?:\.([0-9]{2}))?\Z")
 _WORDS = re.compile(
     r"\b(?:call|contact|ask|inquir[ey]|enquir[ey]|request|e-?mail|quote|poa|tba|tbd|market|premium"
@@ -50,13 +55,18 @@ _DISTANCE = re.compile(
 _THOUSANDS_OR_PART = re.compile(r"[0-9]{1,3}\.[0-9]{3}(?![0-9])")
 #: What stands where nobody knows: 999999, $9,999,999.00, 12345678.
 _FILLED_IN = re.compile(r"9{6,}\Z|1234567(?:89?0?)?\Z")
+#: A number and its unit, as nested data are written in one cell.
+_NESTED = re.compile(
+    r"\{\W{0,3}value\W{1,5}(?P<value>[0-9]{1,9}(?:[.,][0-9]{1,9}){0,3})\W{1,5}unit\W{1,5}(?P<unit>[a-z]{2,10})\W{0,3}\}\Z",
+    re.IGNORECASE,
+)
 _UNIT_ALONE = re.compile(r"(?:mi|miles?|kms?|kilometers?|kilometres?)\.?\Z", re.IGNORECASE)
 _YEAR = re.compile(r"(?:MY ?)?([0-9]),?([0-9]{3})(?:\.0{1,6})?(?: ?MY)?\Z", re.IGNORECASE)
 _SHORT_YEAR = re.compile(r"(?:'|\u2019|MY ?)?([0-9]{2})\Z", re.IGNORECASE)
-#: 2019-01-01, with a time or without; 01/31/2019.
+#: 2019-01-01, with a time or without; 2019/01/31; 01/31/2019.
 _DATE = re.compile(
     r"(?:([0-9]{4})-[01]?[0-9]-[0-3]?[0-9](?:[ T][0-9:.]{4,15}Z?)?"
-    r"|[0-3]?[0-9]/[0-3]?[0-9]/([0-9]{4}))\Z"
+    r"|([0-9]{4})/[01]?[0-9]/[0-3]?[0-9]|[0-3]?[0-9]/[0-3]?[0-9]/([0-9]{4}))\Z"
 )
 _NO_YEAR = frozenset({"0", "00", "0000", "0.0"})
 _DOORS = re.compile(r"([0-9]{1,3})(?:\.0{1,6})?(?: ?-?(?:d|dr|drs|doors?))?\.?\Z", re.IGNORECASE)
@@ -90,14 +100,24 @@ def _money(cell: str, least: int) -> int | Noted[int] | Flaw:
     if match is None:
         wordy = _WORDS.search(plain[:_LONGEST].lower().replace("_", " "))
         return WORDS if wordy else UNREADABLE
-    cents = _hundredths(match)
+    stated = {sign.lower() for sign in (match["before"], match["after"]) if sign}
+    points = _THOUSANDS_OR_PART.match(plain[match.start("whole") :])
+    grouped = points is not None and not stated.isdisjoint(_POINTS)
+    cents = _hundredths(match) * (1000 if grouped else 1)
     if match["minus"] and cents:
         return UNREADABLE
     amount = _plausible(cents, least)
-    stated = {sign.lower() for sign in (match["before"], match["after"]) if sign}
     if isinstance(amount, Flaw) or stated <= _OUR_CURRENCY:
         return amount
     return Noted(amount, "currency")
+
+
+def money_in_cents(cell: str, least: int) -> int | Noted[int] | Flaw:
+    """Give an amount in cents that the cell states in cents: ``1599500`` is $15,995.00."""
+    amount = money(cell, least * 100)
+    if isinstance(amount, Noted):
+        return Noted((amount.value + 50) // 100, amount.reason)
+    return amount if isinstance(amount, Flaw) else (amount + 50) // 100
 
 
 def _hundredths(match: re.Match[str]) -> int:
@@ -119,6 +139,9 @@ def mileage(cell: str, stated: Unit | None, wanted: Unit) -> int | Flaw:
     plain = text(cell)
     if isinstance(plain, Flaw):
         return plain
+    nested = _NESTED.match(plain) if plain.startswith("{") else None
+    if nested is not None:
+        plain = f"{nested['value']} {nested['unit']}"
     match = _DISTANCE.match(plain) if len(plain) <= _LONGEST else None
     if match is None:
         return BLANK if _UNIT_ALONE.match(plain[:_LONGEST]) else UNREADABLE
@@ -165,7 +188,7 @@ def _year(plain: str, last: int) -> int | None:
     if match is not None:
         return last - (last - int(match[1])) % _CENTURY
     match = _DATE.match(plain)
-    return int(match[1] or match[2]) if match is not None else None
+    return int(match[1] or match[2] or match[3]) if match is not None else None
 
 
 def doors(cell: str) -> int | Flaw:

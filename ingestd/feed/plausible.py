@@ -81,7 +81,7 @@ def judge(
 
 def row_is_shifted(columns: Columns) -> Callable[[Cells], bool]:
     """Give what tells of a row whether its cells stand under the wrong headers."""
-    vins, years = columns.fields.get("vin", ()), columns.fields.get("year", ())[:1]
+    vins, years = columns.fields.get("vin", ()), _years(columns)[:1]
     others = [index for index in range(len(columns.headers)) if index not in vins]
     first = vins[0] if vins else -1
 
@@ -91,6 +91,11 @@ def row_is_shifted(columns: Columns) -> Callable[[Cells], bool]:
         return any(_year_beside(cells, index) for index in years)
 
     return shifted
+
+
+def _years(columns: Columns) -> tuple[int, ...]:
+    """Give the columns that hold the year and nothing else."""
+    return () if "year" in columns.combined else columns.fields.get("year", ())
 
 
 def _elsewhere(cells: Cells, vins: Sequence[int], others: Iterable[int]) -> bool:
@@ -142,8 +147,8 @@ def _varies(rows: Sequence[Cells], index: int) -> bool:
 
 
 def _shifted(columns: Columns, rows: Sequence[Cells]) -> Implausible | None:
-    for field, pattern, what in (("vin", _VIN, "VINs"), ("year", _YEAR, "years")):
-        own = columns.fields.get(field, ())
+    vins = columns.fields.get("vin", ())
+    for own, pattern, what in ((vins, _VIN, "VINs"), (_years(columns), _YEAR, "years")):
         if not own or not _says(rows, own, pattern, at_most=_FEW):
             continue
         for index, header in enumerate(columns.headers):

@@ -21,6 +21,7 @@ _LEAST_PLAUSIBLE = 1000_00
 _STOCK_NUMBER = re.compile(
     r"(?!0+\Z|test|stock|http|www)[a-z]{0,8}-?[0-9][a-z0-9-]{0,30}\Z", re.IGNORECASE | re.ASCII
 )
+_IN_ADDRESS = bytes(set(range(0x21, 0x7F)) - set(b'"\\<>'))
 _MONEY = re.compile(r"\$?([1-9][0-9]{0,2}),?([0-9]{3})(?:\.([0-9]{2}))?\Z")
 
 
@@ -119,6 +120,8 @@ def _bar(cell: str, host: str, count: int) -> str | None:
 
 def _clean(cell: str) -> bool:
     """Say whether a cell has no character that ends an address or needs an escape."""
+    if cell.isascii():
+        return not cell.encode().translate(None, _IN_ADDRESS)
     return (
         " " not in cell
         and '"' not in cell

@@ -139,7 +139,9 @@ def alone(grammar: Quotes, line: str, width: int) -> list[str] | None:
 
 
 def judge(texts: Texts, newline: str, delimiter: str, header: str) -> tuple[Quoting, str]:
-    """Decide whether quotes are meant, and say why, in one pass over the text at most."""
+    """Decide whether quotes are meant, and say why, in two passes over the text at most."""
+    if not any('"' in block for block in texts()):
+        return "none", "no quotes"
     tally = _Tally.begin(delimiter, header)
     number = 0
     for batch, _ in lines(texts, newline, _LONGEST_QUOTED):
@@ -247,8 +249,6 @@ class _Tally:
 
     def verdict(self) -> tuple[Quoting, str]:
         self._end()
-        if not self.meant and not self.broken:
-            return "none", "no quotes"
         if not self.broken:
             if self.header or self.only_bare <= self.only_quoted:
                 return "rfc4180", "quotes are well formed throughout"

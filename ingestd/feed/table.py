@@ -19,8 +19,7 @@ The text is never held: only one line, or the lines of one open quote, up to ``r
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from ingestd.feed.heading import Layout
 from ingestd.feed.quoting import Texts, alone, lines, quotes, rowlike, straight
@@ -32,8 +31,7 @@ _Batches: TypeAlias = Iterator[tuple[list[str], bool]]
 _LONGEST_NAME = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record of the file: ``line`` is its first physical line, from 1.
 
     A row has exactly as many cells as the layout has headers; a blank has none; headers and
@@ -76,6 +74,9 @@ class _Reader:
         self.rows = self.short = 0
         self.row_size = row_size
         self.columns = columns
+        #: The width of a row that needs no second look, and fewer blank cells than it may have.
+        self.fit = self.width if self.width <= columns else -1
+        self.sparse = self.width // 2
         self.pending: list[str] = []
         self.size = 0
 
@@ -173,6 +174,9 @@ class _Reader:
 
     def _record(self, number: int, cells: list[str], *, ended: bool, count: int = 1) -> Record:
         """Say what the cells of a record are; drops blank ones beyond the header in place."""
+        if self._plain(number, cells):
+            self.rows += 1
+            return Record(number, "row", tuple(cells), None, count)
         if not cells[0].strip(BLANK) and not filled(cells):
             return Record(number, "blank", (), None, count)
         if number <= self.header_line and self._heads(number, cells):
@@ -188,8 +192,19 @@ class _Reader:
             cells += [""] * (self.width - len(cells))
         return Record(number, "row", tuple(cells), None, count)
 
+    def _plain(self, number: int, cells: list[str]) -> bool:
+        """Say whether cells are a row and nothing else: as nearly all are."""
+        return (
+            len(cells) == self.fit
+            and number > self.header_line
+            and not self.other
+            and cells.count("") < self.sparse
+            and cells[0].casefold() not in self.first
+            and bool(cells[0].strip(BLANK))
+        )
+
     def _kind(self, cells: list[str], *, ended: bool) -> tuple[Kind, str | None]:
-        sparse = self.width - len(cells) + cells.count("") >= self.width // 2
+        sparse = self.width - len(cells) + cells.count("") >= self.sparse
         if (sparse or cells[0].casefold() in self.first) and self._heads_again(cells):
             return "header", None
         if sparse and footer(cells, self.named):

@@ -154,20 +154,24 @@ _STATUS_WORDS = {
         "ininventory demo demonstrator loaner serviceloaner loanercar courtesyvehicle courtesy "
         "courtesycar inservicefctp inservice frontline frontlineready retailready retail ready "
         "readyforsale availableforsale availablenow atdealer atdealership dealerstock "
-        "onground recon inrecon reconditioning"
+        "onground recon inrecon reconditioning activeinventory stockedin forecourt stock lot "
+        "disponible disponivel verfugbar"
     ),
     _PENDING: (
         "pending salepending pendingsale hold onhold deposit deposittaken reserved dealpending "
         "soldpending pendingsold undercontract salepend pendingdeal depositreceived underoffer "
         "saleinprogress spokenfor"
     ),
-    _SOLD: "sold retailsold wholesaled soldretail soldwholesale wholesalesold delivered",
+    _SOLD: (
+        "sold retailsold wholesaled soldretail soldwholesale wholesalesold delivered vendu vendido "
+        "verkauft"
+    ),
 }
 _IN_TRANSIT_WORDS = (
     "intransit intransittodealer intransitatfactory intransitfromfactory inproduction production "
     "buildphase build allocated allocation onorder ordered comingsoon arrivingsoon scheduled "
     "intransittodealership intransitfromport enroute onroute atport atfactory infactory "
-    "awaitingdelivery dealerordered preorder preordered"
+    "awaitingdelivery dealerordered preorder preordered duein"
 )
 _IN_TRANSIT = frozenset(_IN_TRANSIT_WORDS.split())
 _STATUSES = {
@@ -180,15 +184,15 @@ def status(cell: str) -> str | Flaw:
     """Give ``active``, ``pending`` or ``sold`` for a word about where a car stands in its sale."""
     if is_blank(cell):
         return BLANK
-    return _STATUSES.get(_word(cell), UNKNOWN_STATUS)
+    return _STATUSES.get(status_word(cell), UNKNOWN_STATUS)
 
 
 def in_transit(cell: str) -> bool:
     """Say whether a status tells of a car that is not built or not arrived yet."""
-    return _word(cell) in _IN_TRANSIT
+    return status_word(cell) in _IN_TRANSIT
 
 
-def _word(cell: str) -> str:
+def status_word(cell: str) -> str:
     """Give a status as its letters and digits; of ``https://schema.org/InStock`` the last part."""
     if cell.startswith("http"):
         cell = cell.rstrip("/").rpartition("/")[2]

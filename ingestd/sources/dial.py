@@ -8,6 +8,8 @@ Rules:
 """
 
 import asyncio
+import os
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -18,7 +20,7 @@ from typing import Literal
 from ingestd.crosscheck import loopback
 from ingestd.errors import Denied, Fault, Misconfigured, TryAgain
 from ingestd.sources import replies
-from ingestd.sources.phrases import clean, refusal
+from ingestd.sources.phrases import Lost, clean, refusal
 from ingestd.sources.wire import Terms, Wire
 
 #: RFC 8305: seconds after which the next address is tried beside the first.
@@ -86,7 +88,13 @@ async def dial(server: Server, deadlines: Deadlines) -> tuple[Wire, frozenset[st
 
 async def _greeted(server: Server, deadlines: Deadlines, wire: Wire) -> frozenset[str]:
     await _connect(server, deadlines.connect, wire)
-    await wire.wait("with a greeting", wire.greeting, deadlines.greeting)
+    try:
+        await wire.wait("with a greeting", wire.greeting, deadlines.greeting)
+    except Lost as error:
+        if server.tls == "implicit":
+            raise
+        hint = f"where port {server.port} has TLS from the start, leave out starttls and plaintext"
+        raise Lost(f"{error}; {hint}") from error
     known = await capabilities(wire, deadlines.greeting)
     if server.tls == "starttls":
         await _start_tls(server, deadlines, wire, known)
@@ -181,8 +189,14 @@ async def _explained(server: Server, seconds: float) -> AsyncIterator[None]:
     except socket.gaierror as error:
         raise TryAgain(f"{server.host} cannot be looked up: {error.strerror}") from error
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or str(error) or "it ended the connection at once"
-        raise TryAgain(f"{server} cannot be reached: {why}") from error
+        raise TryAgain(f"{server} cannot be reached: {_unreached(error)}") from error
+
+
+def _unreached(error: OSError | UnicodeError) -> str:
+    """Give the system's words; asyncio has its own, and a list of them for several addresses."""
+    numbers = [getattr(error, "errno", None), *re.findall(r"\[Errno (\d+)\]", str(error))]
+    words = dict.fromkeys(os.strerror(int(number)) for number in numbers if number)
+    return ", ".join(words) or str(error) or "it ended the connection at once"
 
 
 def _no_tls(error: ssl.SSLError) -> str:

@@ -22,6 +22,7 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 import structlog
@@ -48,7 +49,8 @@ Take: TypeAlias = Callable[[Arrival], Awaitable[None]]
 
 PART = 1 << 20
 #: UIDs that the ledger is asked about, and the server's facts of which are read, at a time.
-_AT_ONCE = 100
+#: Of so many the oldest is taken first: a feed of changes takes none that is older than the last.
+_AT_ONCE = 1000
 #: Seconds: an IDLE is not made shorter than this, whatever was learnt.
 _SHORTEST_IDLE = 60.0
 #: Seconds between looks where the server has no IDLE.
@@ -224,7 +226,8 @@ class _Visit:
             few = fresh[start : start + _AT_ONCE]
             known = await self._known(few)
             self.seen |= known
-            for fact in await self._facts([uid for uid in few if uid not in known]):
+            facts = await self._facts([uid for uid in few if uid not in known])
+            for fact in sorted(facts, key=_age):
                 await self._take(fact)
                 await self._grant()
         self.source.last_success = time.time()
@@ -376,6 +379,11 @@ class _Visit:
         login = float("inf") if tokens is None else tokens.expires_in()
         due = self.looked + poll - time.monotonic()
         return max(0.0, min(self.source.renew, due, login))
+
+
+def _age(fact: Fact) -> tuple[datetime, int]:
+    """Sort by the date of receipt: who moves an old mail into the folder gives it a new UID."""
+    return fact.received or datetime.max.replace(tzinfo=UTC), fact.uid
 
 
 def _too_large(size: int, most: int) -> Refused:

@@ -108,7 +108,7 @@ _MINUTE, _HOUR = 60.0, 3600.0
 _CODES = {
     "THROTTLED": _patience(10 * _MINUTE, "The account is slowed down; ask less often."),
     "OVERQUOTA": _patience(_HOUR, "A quota is used up: make room, or wait until it is renewed."),
-    "UNAVAILABLE": _patience(5 * _MINUTE, "Something behind the server is down for now."),
+    "UNAVAILABLE": _patience(_MINUTE, "Something behind the server is down for now."),
     "INUSE": _patience(_MINUTE, "Something else holds the mailbox."),
     "LIMIT": _patience(10 * _MINUTE, "A limit of the server was reached."),
     "AUTHENTICATIONFAILED": _denied("Check user and password or token."),

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from ingestd.config import TargetSettings, did_you_mean
 from ingestd.errors import Fault, Misconfigured
-from ingestd.settings import MONEY_UNITS
+from ingestd.kinds import MONEY_UNITS
 
 #: The name of what ``[target]`` describes without naming a profile.
 CUSTOM = "custom"

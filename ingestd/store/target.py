@@ -5,10 +5,10 @@ from importlib import resources
 
 from ingestd.config import TargetSettings
 from ingestd.errors import Fault, Misconfigured
+from ingestd.store.block import proposal
 from ingestd.store.layout import CatalogueColumn, Facts, Layout, lay_out, misfits
 from ingestd.store.pool import Connection, Pool
 from ingestd.store.profile import TABLE, Profile, candidates, parse_profile
-from ingestd.store.proposal import proposal
 from ingestd.store.sql import qualified
 
 _COLUMNS = """

@@ -20,6 +20,7 @@ def accounted(receipt):
     return receipt["lines"] == sum(receipt["counts"].values())
 
 
+@pytest.mark.alone
 async def test_a_dropped_file_is_in_vehicles_within_three_seconds(daemon, ask):
     daemon.start()
     dropped_at = time.monotonic()

@@ -161,6 +161,19 @@ def ran_once(daemon: Daemon) -> str:
     daemon.home.mkdir(exist_ok=True)
     log = daemon.home / "log"
     begin = len(daemon.log()) if log.exists() else 0
+    start_the_trial(daemon)
+    assert daemon.get("/readyz")[0] == 200
+    outcome = "unchanged" if begin else "added"
+    counted = f'ingestd_rows_total{{feed="sample",outcome="{outcome}"}} 198.0'
+    wait_for(lambda: counted in daemon.get("/metrics")[1], "the sample's rows are counted")
+    assert daemon.end(signal.SIGINT, within=5) == 0
+    return daemon.log()[begin:]
+
+
+def start_the_trial(daemon: Daemon) -> None:
+    """Start the trial, and wait until it has said how to use it."""
+    log = daemon.home / "log"
+    begin = len(daemon.log()) if log.exists() else 0
     with log.open("ab") as out:
         daemon.process = subprocess.Popen(
             [COMMAND, "run", "--sample", daemon.home],
@@ -169,30 +182,30 @@ def ran_once(daemon: Daemon) -> str:
             stderr=out,
         )
     wait_for(lambda: "Ctrl-C ends it" in daemon.log()[begin:], "the guide")
-    assert daemon.get("/readyz")[0] == 200
-    outcome = "unchanged" if begin else "added"
-    assert (
-        f'ingestd_rows_total{{feed="sample",outcome="{outcome}"}} 198.0'
-        in daemon.get("/metrics")[1]
-    )
-    assert daemon.end(signal.SIGINT, within=5) == 0
-    return daemon.log()[begin:]
 
 
 def test_no_postgres_is_left_behind_when_the_trial_is_killed(home):
     with ending(Daemon(home / "var", "")) as daemon:
         ran_once(daemon)
-        log = daemon.home / "log"
-        begin = len(daemon.log())
-        with log.open("ab") as out:
-            daemon.process = subprocess.Popen(
-                [COMMAND, "run", "--sample", daemon.home],
-                env={**daemon.environ, "INGESTD_HTTP__LISTEN": f"127.0.0.1:{daemon.port}"},
-                stdout=out,
-                stderr=out,
-            )
-        wait_for(lambda: "Ctrl-C ends it" in daemon.log()[begin:], "the guide")
+        start_the_trial(daemon)
         assert embedded.find(home / "var") is not None
         daemon.kill()
 
     wait_for(lambda: embedded.find(home / "var") is None, "the server's end", within=15)
+
+
+def test_a_second_trial_in_one_place_is_refused_and_does_not_wait_for_the_database(home):
+    with ending(Daemon(home / "var", "")) as daemon:
+        daemon.home.mkdir()
+        start_the_trial(daemon)
+        second = subprocess.run(
+            [COMMAND, "run", "--sample", daemon.home],
+            env=daemon.environ,
+            capture_output=True,
+            text=True,
+            timeout=20,  # the database would be waited for for minutes
+            check=False,
+        )
+
+    assert second.returncode == 78
+    assert "in use by another ingestd" in second.stderr

@@ -3,6 +3,7 @@
 <name>/lot.tsv          the file, whatever its name and dialect
 <name>/before.tsv       a file that the dealership sent before, if any
 <name>/expected.json    the claim, and what must come of the file:
+    feed                options of the feed, if any
     stored              vehicles that somebody else put there first
     outcome, reason, counts (those that are not 0; null: none), reactivated, encoding_found
     rejections, warnings            all of them, as [line, column, reason]
@@ -20,7 +21,7 @@ import asyncpg
 import pytest
 
 from ingestd import reading
-from ingestd.config import Limits
+from ingestd.config import Feed, Limits
 from ingestd.model import Arrival, Finding, Reading, ReadJob
 from ingestd.report import Counts, Report
 from tests.integration.lot import Lot, add_lot, opened
@@ -39,12 +40,14 @@ async def lot(database) -> AsyncIterator[Lot]:
 
 
 async def load(lot: Lot, path: Path) -> Report:
-    """Take a file all the way, without processes."""
+    """Take a file all the way, without processes, as the options of its case say."""
+    options = json.loads((path.parent / "expected.json").read_text(encoding="utf-8"))
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     delivery = await lot.deliver(name=path.name, sha256=sha256, size=len(content))
     arrival: Arrival = delivery.arrival
-    feed = lot.feed.model_copy(update={"folder": ("drop",)})
+    given = {**lot.feed.model_dump(by_alias=True), **options.get("feed", {})}
+    feed = Feed.model_validate({**given, "folder": ("drop",)})
     (file,) = reading.open_delivery(arrival, lambda: iter((content,)), (feed,), Limits()).files
     target, known = await lot.store.target(), await lot.store.known(lot.number, lot.feed.name)
     job = ReadJob(

@@ -20,6 +20,8 @@ from tests.integration import lot as stores
 from tests.integration.mailservers import USERS
 from tests.integration.postbox import Office
 
+pytestmark = pytest.mark.alone
+
 MIB = 1 << 20
 #: Mails that wait at the start, and how often each of them is there.
 BACKLOG, COPIES = 3000, 20

@@ -121,6 +121,19 @@ async def test_what_lies_there_at_the_start_is_taken_byte_for_byte(server, post)
     assert one.place == (two.place[0], two.place[1] - 1)
 
 
+async def test_an_old_mail_that_was_moved_in_late_is_taken_before_the_newer_ones(server, post):
+    """Its UID is the highest, its date of receipt the earliest: a delta feed goes by the date."""
+    await server.put(mail("today"))
+    await server.put(mail("yesterday"), YESTERDAY)
+    async with post.open() as box:
+        first, second = await box.until(2)
+
+    assert first.first_seen == YESTERDAY < second.first_seen
+    assert first.place is not None
+    assert second.place is not None
+    assert second.place < first.place
+
+
 async def test_what_comes_meanwhile_is_taken_by_the_servers_push(server, post):
     async with post.open() as box:
         for number in range(1, 4):

@@ -1,5 +1,5 @@
 from ingestd.feed import aliases
-from ingestd.feed.mapping import normalise
+from ingestd.feed.spelling import normalise
 from ingestd.model import FIELDS
 
 
@@ -21,7 +21,7 @@ def test_a_name_that_several_fields_share_is_decided_by_values():
     shared = {name for name, fields in owners.items() if len(fields) > 1}
     assert shared == {
         *("type", "status", "inventorystatus", "vehiclestatus", "stockstatus", "vehicletype"),
-        *("style", "title"),
+        *("style", "title", "category"),
     }
 
 

@@ -225,7 +225,9 @@ def tar():
     return out.getvalue()
 
 
-@pytest.mark.parametrize("inner", [zipped(("a.tsv", TABLE)), gzip.compress(TABLE), tar()])
+@pytest.mark.parametrize(
+    "inner", [zipped(("a.tsv", TABLE)), gzip.compress(TABLE), tar()], ids=["zip", "gzip", "tar"]
+)
 def test_an_archive_inside_an_archive_is_not_opened(inner):
     assert refusals(opened(zipped(("a", inner), ("b.tsv", TABLE)))) == [("a", "nested_archive")]
     assert refusals(opened(gzip.compress(inner), "gzip", "a.gz")) == [("a", "nested_archive")]

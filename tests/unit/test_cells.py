@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ingestd.config import Feed
@@ -222,9 +224,8 @@ def test_the_first_cell_is_read_the_quick_way_where_it_is_of_the_common_form():
     made = takers(plan({"price": (0,), "trim": (0,)}))
     assert made["price"].quick is not None
     assert made["price"](("$25,999",)) == "25999.00"
-    assert made["trim"].memo == {}
+    assert made["trim"].quick is None
     assert made["trim"](("SEL",)) == "SEL"
-    assert made["trim"].memo == {"SEL": "SEL"}
     cents = target(Column("price", "price", "integer"), money="cents")
     assert takers(plan({"price": (0,)}, cents))["price"].quick is None
     array = target(Column("images", "images", "text[]"))
@@ -286,3 +287,59 @@ def test_a_column_that_repeats_is_remembered_only_so_far():
     for number in range(5000):
         assert take_trim((f"T{number}",)) == f"T{number}"
     assert take_trim(("x" * 200,)) == "x" * 200
+
+
+def flagged(field, said, cell, to=None):
+    made = plan({field: (0, 1)}, to)
+    columns = replace(made.columns, flags={0: said})
+    notes = made.notes
+    return takers(replace(made, columns=columns))[field]((cell, "In Stock")), notes.found
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"), [("1", "sold"), ("Yes", "sold"), (" true ", "sold"), ("", "active")]
+)
+def test_a_yes_is_what_it_stands_for_and_a_blank_says_nothing(cell, text):
+    assert flagged("status", ("sold", "active"), cell) == (text, [])
+
+
+def test_a_no_says_what_it_stands_for_or_nothing():
+    assert flagged("status", ("sold", "pending"), "0")[0] == "pending"
+    assert flagged("status", ("sold", ""), "0")[0] == "active"
+
+
+def test_what_is_neither_yes_nor_no_is_unreadable():
+    made = plan({"condition": (0,)})
+    columns = replace(made.columns, flags={0: ("New", "Used")})
+    assert takers(replace(made, columns=columns))["condition"](("maybe",)) is None
+    assert made.notes.found == [(0, "unreadable_text", "maybe")]
+
+
+def test_a_feeds_own_words_for_a_status_come_first():
+    words = {"Needs Work": "pending", "In stock": "sold", "Web": "blank"}
+    assert take("status", "NEEDS-WORK", status=words) == ("pending", [])
+    assert take("status", "In Stock", status=words) == ("sold", [])
+    assert take("status", "web", status=words) == (None, [])
+    assert take("status", "Sold", status=words) == ("sold", [])
+    assert take("status", "x", status=words) == (None, ["unknown_status"])
+
+
+def test_prices_in_cents_are_read_as_such():
+    made = plan({"price": (0,), "msrp": (0,)})
+    cents = takers(replace(made, columns=replace(made.columns, cents=True)))
+    assert cents["price"].quick is None
+    assert [cents[name](("1599500",)) for name in ("price", "msrp")] == ["15995.00"] * 2
+
+
+def test_what_a_cell_gives_whatever_the_others_are_is_remembered():
+    memo = takers(plan({"trim": (0,)}))["trim"].memo
+    assert memo is not None
+    assert [memo[cell] for cell in ("SEL", "N/A", "[PREMIUM]")] == ["SEL", NULL, None]
+    assert dict(memo) == {"SEL": "SEL", "N/A": NULL, "[PREMIUM]": None}
+    assert memo["x" * 200] == "x" * 200
+    assert len(memo) == 3
+    two = takers(plan({"trim": (0, 1)}))["trim"].memo
+    kept = takers(plan({"trim": (0,)}, blank="keep"))["trim"].memo
+    assert two is not None
+    assert kept is not None
+    assert (two[""], kept[""]) == (None, None)

@@ -24,7 +24,21 @@ Some headers mean different things in different files and are judged by their va
 `Series`, `Style`. Columns with one picture each (`image[0].url`, `Photo Url 1`) are all taken, in
 the order of their numbers. An engine that no column describes is made of displacement, block and
 cylinders; year, make, model and trim are read from one cell (`Vehicle`, `Title`) only where a file
-has no column for the make and the cells begin with a year and a make.
+has no column for the make and the cells begin with a year and a make. `Serial #`, `Unit #`,
+`Inventory #` and `Sale Status` are taken only where the cells can be nothing else.
+
+Before any of the names but `title` may stand `vehicle`, `veh`, `car` or `unit` (`Unit Color`), or
+what nested data call the vehicle (`build.year`, `g:price`); behind those of words `name`, `desc`,
+`description` or `text`, behind a mileage its unit (`current_mileage_km`), behind a price `USD`,
+`CAD`, `AUD` or `NZD`; `colour` and `clr` are `color`. `Model #` is the number of a model, not the
+model.
+
+Columns of yes and no speak of a field: `is_new` and `is_used` of the condition, `deleted` and
+`sold` of the status (yes: sold, whatever another column says). Words for a status that are not
+known are added by `[feed.status]`. Prices are in dollars unless the feed says `prices_in =
+"cents"`, or the layout does (Kijiji's: `vendorId`, `categoryId`, `priceType`, `price`). Rows
+wider than the header are read up to the last column whose values prove its name.
+
 `Price` falls back to `MSRP` only where a file has no other price column; list and retail prices,
 cost, invoice and book values are never taken for the price unless they are configured.
 

@@ -269,3 +269,21 @@ def test_a_row_may_be_rejected_for_one_of_its_cells_and_names_nothing_then():
     assert got.rejection == Finding(9, "Make", "unknown_rooftop", ("K ia" * 100)[:200])
     assert rejection(got.text) == got.rejection
     assert (got.vin, got.stock_number, head(got)["extras"]) == (None, None, None)
+
+
+def test_a_field_is_searched_where_its_first_cell_does_not_tell():
+    made = encoder(("VIN", "Trim", "Series Detail", "Badge"))
+    got = made.row(2, (VIN, "", "", "GT"))
+    assert stored(own_target(), got.text)["trim"] == "GT"
+    assert "trim" not in keeps(got)
+    got = made.row(3, (VIN, "[PREMIUM]", "", ""))
+    assert stored(own_target(), got.text)["trim"] is None
+    assert "trim" in keeps(got)
+
+
+def test_long_cells_of_columns_that_no_field_took_are_kept_and_not_remembered():
+    made = encoder()
+    for text in ("x" * 61, "y" * 61, "short", "short"):
+        cells = list(row())
+        cells[7] = text
+        assert json.loads(head(made.row(2, cells))["extras"] or "") == {"Notes": text}

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.feed.heading import Layout, NoTable, detect
+from ingestd.feed.heading import Layout, NoTable, detect, looks
 
 NAMES = {"vin", "stock", "year", "make", "model", "price", "description"}
 
@@ -141,3 +141,12 @@ def test_positions_beyond_every_line_are_refused():
     answer = refused("A,1\nB,2\n", ("vin", "year", "make"))
     assert answer.reason == "no_header"
     assert "3 columns, and no line has more than 2" in answer.message
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"), [("year", "2024"), ("images", "https://a.example/1"), ("price", "$9,000")]
+)
+def test_a_share_of_the_cells_may_be_of_a_kind(name, cell):
+    assert looks(name, [cell] * 4 + ["x"], 0.8)
+    assert not looks(name, [cell] * 3 + ["x"], 0.8)
+    assert not looks(name, [], 0.8)

@@ -1,59 +1,7 @@
-import pytest
-
-from ingestd.config import parse
 from ingestd.feed.columns import Columns
 from ingestd.feed.encode import own_target
-from ingestd.feed.inspection import Leftover, Sightings, propose
+from ingestd.feed.inspection import Leftover, Sightings
 from ingestd.model import FIELDS
-
-WITH_MAKE = Columns(("VIN", "Make"), {"vin": (0,), "make": (1,)}, ())
-
-
-def proposed(file, columns=WITH_MAKE):
-    return parse(propose(file, columns), {}).feed[0]
-
-
-def test_the_proposal_is_a_valid_feed_as_it_stands():
-    feed = proposed("lot.tsv")
-    assert (feed.name, feed.file, feed.mode, feed.dealership) == ("lot", ("lot.tsv",), "full", 1)
-
-
-@pytest.mark.parametrize(
-    ("file", "name", "pattern"),
-    [
-        ("10_15_2025, 12_19_40 PM.csv", "pm", "* PM.csv"),
-        ("inventory_2026-11-23.tsv", "inventory", "inventory_*.tsv"),
-        ("_Inventory   - Sheet1.tsv", "inventory-sheet", "_Inventory   - Sheet*.tsv"),
-        ("20261123.txt", "lot", "*.txt"),
-        ("lot", "lot", "lot"),
-        ('a"b[x].tsv', "a-b-x", 'a"b[[]x].tsv'),
-        ("x" * 100 + ".tsv", "x" * 40, "x" * 100 + ".tsv"),
-    ],
-)
-def test_dates_and_numbers_in_the_name_may_differ_next_time(file, name, pattern):
-    feed = proposed(file)
-    assert (feed.name, feed.file) == (name, (pattern,))
-
-
-def test_headers_near_to_a_known_one_are_suggested_as_comments():
-    near = (("Milage", "mileage"), ("Odomter", "mileage"))
-    text = propose("lot.tsv", WITH_MAKE, near)
-    assert '# mileage = ["Milage", "Odomter"]' in text
-    assert "# [feed.columns]" in text
-    assert parse(text, {}).feed
-    assert "[feed.columns]" not in propose("lot.tsv", WITH_MAKE)
-
-
-def test_a_file_without_makes_is_offered_a_default():
-    assert "# make =" in propose("lot.tsv", Columns(("VIN",), {"vin": (0,)}, ()))
-    assert "# make =" not in propose("lot.tsv", WITH_MAKE)
-    assert "# make =" not in propose("lot.tsv", None)
-
-
-def test_positions_that_were_guessed_are_proposed():
-    text = propose("lot.csv", None, (), ("vin", "", "price"))
-    assert parse(text, {}).feed[0].positions == ("vin", "", "price")
-
 
 # What was seen
 
@@ -83,15 +31,40 @@ def test_all_vehicles_are_counted_but_only_the_first_are_looked_at():
     assert found.samples()["stock_number"] == ("S1",)
 
 
+def left_of(found, headers, near=(), fields=None):
+    columns = Columns(headers, fields or {}, tuple(range(len(headers))))
+    return found.leftover(columns, near)
+
+
 def test_columns_that_no_field_took_are_told_with_what_they_may_be():
-    extras = ('{"When":"2024","Milage":"12"}', '{"When":"2023","Note":"x"}')
-    found = seen(*(line("S1", each) for each in extras))
-    assert found.leftover(("When", "Milage", "Note", "Blank", "Modl"), [("Modl", "model")]) == (
-        Leftover("When", ("2024", "2023"), "year"),
-        Leftover("Milage", ("12",), ""),
-        Leftover("Note", ("x",), ""),
-        Leftover("Modl", (), "model"),
+    extras = (
+        '{"When":"2024","Milage":"12","Odomter":"x","List Price":"9"}',
+        '{"When":"2023","Note":"x"}',
     )
+    found = seen(*(line("S1", each) for each in extras))
+    headers = ("When", "Milage", "Odomter", "Note", "Blank", "Modl", "List Price")
+    near = [("Milage", "mileage"), ("Odomter", "mileage"), ("Modl", "model")]
+    assert left_of(found, headers, [*near, ("List Price", "price")]) == (
+        Leftover("When", ("2024", "2023"), "year", "its cells look so"),
+        Leftover("Milage", ("12",), "mileage", "near to a known name"),
+        Leftover("Odomter", ("x",), ""),
+        Leftover("Note", ("x",), ""),
+        Leftover("Modl", (), "model", "near to a known name"),
+        Leftover("List Price", ("9",), "price", "a list price, and the file has no other"),
+    )
+
+
+def test_cells_are_no_reason_where_the_field_has_a_column():
+    found = seen(line("S1", '{"Sold":"2024"}'), line("S2", '{"Sold":"2023"}'))
+    assert left_of(found, ("Sold",), (), {"year": (9,)})[0].likely == ""
+
+
+def test_of_a_refused_file_the_cells_are_shown_as_they_stand():
+    found = Sightings(own_target())
+    columns = Columns(("VIN", "Price", "Note"), {"vin": (0,), "price": (1,)}, (2,))
+    found.look(columns, [("A", "$1", " "), ("", "$2", "x\ty"), ("B", "$2", "")])
+    assert found.samples() == {"vin": ("A", "B"), "price": ("$1", "$2")}
+    assert found.leftover(columns, ()) == (Leftover("Note", ("x y",), ""),)
 
 
 def test_long_values_are_cut():

@@ -18,6 +18,25 @@ def test_an_image_list_is_split_only_before_an_address(joint):
     assert lists.images(joint.join((A, B, C))) == (A, B, C)
 
 
+@pytest.mark.parametrize("joint", ["^", "~", "*", "`", "\\n", "<br />", '","', " | ", "||"])
+def test_an_image_list_is_split_at_rarer_separators_too(joint):
+    assert lists.images(f"{C}{joint}{B}{joint}{C}") == (C, B)
+
+
+def test_a_list_of_a_database_and_addresses_without_their_scheme_are_understood():
+    assert lists.images(f"{{{C},{B}}}") == (C, B)
+    assert lists.images("//img.lot.example/1.jpg|//img.lot.example/2.jpg") == (
+        "https://img.lot.example/1.jpg",
+        "https://img.lot.example/2.jpg",
+    )
+
+
+def test_a_blank_in_the_name_of_a_picture_is_written_as_addresses_do():
+    spaced = "https://img.lot.example/my car 1.jpg"
+    assert lists.images(f"{spaced}|{C}") == ("https://img.lot.example/my%20car%201.jpg", C)
+    assert lists.images(f"https://img.lot.example/ is missing|{C}") == Noted((C,), "bad_url")
+
+
 def test_one_image_is_a_list_of_one():
     assert lists.images(f" {A} ") == (A,)
 
@@ -146,6 +165,10 @@ def test_a_blank_address_is_blank():
         ),
         ("\u2022 Bluetooth\n\u2022 Seats, heated\n", ("Bluetooth", "Seats, heated")),
         ("<ul><li>Bluetooth</li><li>Sunroof</li></ul>", ("Bluetooth", "Sunroof")),
+        ("Sunroof^Leather^Navi", ("Sunroof", "Leather", "Navi")),
+        ("\u2022 Sunroof \u2022 Leather", ("Sunroof", "Leather")),
+        ("Sunroof\\nLeather", ("Sunroof", "Leather")),
+        ("{Sunroof,Leather}", ("Sunroof", "Leather")),
     ],
 )
 def test_features_are_read_from_every_kind_of_list(cell, items):

@@ -2,7 +2,7 @@ import pytest
 
 from ingestd.config import Feed
 from ingestd.feed.encode import own_target
-from ingestd.feed.mapping import known, map_columns, no_identifier, normalise, suggest
+from ingestd.feed.mapping import known, map_columns, no_identifier, suggest
 from ingestd.model import FIELDS, Column, Target
 
 TARGET = own_target()
@@ -28,20 +28,6 @@ def mapped(headers, *rows, by=None, target=TARGET):
 def real_row(**cells):
     given = {"Condition": "Used", "Type": "SUV", "Vehicle Type": "Car_Truck"} | cells
     return tuple(given.get(header, "x") for header in REAL)
-
-
-def test_headers_are_compared_by_letters_and_digits_alone():
-    for header in (
-        "StockNumber",
-        "stock_number",
-        " Stock Number ",
-        "STOCK-NUMBER*",
-        "\ufeffstock number",
-    ):
-        assert normalise(header) == "stocknumber"
-    assert normalise("Stock #") == "stock"
-    assert normalise("image[0].url") == "image0url"
-    assert normalise("\uff36\uff29\uff2e") == "vin"
 
 
 @pytest.mark.parametrize(
@@ -216,6 +202,24 @@ def test_year_make_and_model_in_one_cell_are_read_where_there_is_no_make():
     assert mapped(["Vehicle"]) == {}
 
 
+def test_make_and_model_in_one_cell_are_read_by_its_name():
+    got = mapped(["Year", "Make/Model"], ("2019", "Honda Accord EX-L"))
+    assert got["year"] == ["Year"]
+    assert got["make"] == got["model"] == got["trim"] == ["Make/Model"]
+    got = mapped(["Make", "Model / Trim"], ("Honda", "Accord EX-L"))
+    assert got == {"make": ["Make"], "model": ["Model / Trim"], "trim": ["Model / Trim"]}
+    got = mapped(["Make/Model", "Year"], ("Hatchbacks", "2019"))
+    assert got == {"year": ["Year"]}
+
+
+def test_a_configured_header_is_meant_as_it_is_written():
+    by = feed(columns={"trim": ("Unit Color",)}, exclude=("Car Price",))
+    assert mapped(["Unit Color", "Car Price", "Color"], by=by) == {
+        "trim": ["Unit Color"],
+        "exterior_color": ["Color"],
+    }
+
+
 def test_series_is_the_trim_only_where_no_other_column_is():
     assert mapped(["Series", "Series Detail"]) == {"trim": ["Series", "Series Detail"]}
     assert mapped(["Series", "Trim"]) == {"trim": ["Trim"]}
@@ -236,6 +240,13 @@ def test_price_falls_back_on_msrp_only_where_the_file_has_no_price():
     assert mapped(["Price", "MSRP"]) == {"price": ["Price"], "msrp": ["MSRP"]}
     assert mapped(["List Price", "MSRP"]) == {"msrp": ["MSRP"]}
     assert mapped(["Price", "MSRP"], by=feed(exclude=("price",))) == {"msrp": ["MSRP"]}
+
+
+def test_msrp_does_not_stand_in_for_a_price_under_a_header_that_nobody_knows():
+    headers = ["Price With Rebate", "MSRP"]
+    assert mapped(headers, ("$24,995", "28000")) == {"msrp": ["MSRP"]}
+    assert "price" in mapped(headers, ("as shown", "28000"))
+    assert "price" in mapped(["Wholesale Price", "MSRP"], ("24,995", "28000"))
 
 
 def test_formatted_price_is_the_last_of_the_prices():
@@ -341,16 +352,65 @@ def test_short_rows_in_the_sample_do_no_harm():
 
 
 def test_without_identifier_the_message_lists_headers_names_and_the_nearest():
-    columns = map_columns(["Vin Code", "Make"], [], feed(), TARGET)
+    columns = map_columns(["Vin Kode", "Make"], [], feed(), TARGET)
     assert not columns.identified()
     message = no_identifier(columns, feed(columns={"vin": ("Serial",)}))
-    assert "Vin Code, Make" in message
+    assert "Vin Kode, Make" in message
     assert "vin: Serial, vin, vinnumber" in message
     assert "stock_number: stocknumber" in message
-    assert 'vin = ["Vin Code"]' in message
+    assert 'vin = ["Vin Kode"]' in message
 
 
 def test_without_anything_near_the_message_says_nothing_of_it():
     message = no_identifier(map_columns(["Zzzz"], [], None, TARGET), None)
     assert "nearest" not in message
     assert "[feed.columns]" in message
+
+
+# Yes and no
+
+
+def flags(headers, *rows, by=None):
+    found = map_columns(headers, rows, by, TARGET)
+    return found.shown(), found.flags
+
+
+def test_a_column_of_yes_and_no_speaks_of_the_condition():
+    shown, found = flags(["VIN", "is_new"], ("x", "1"), ("x", "0"))
+    assert shown["condition"] == ("is_new",)
+    assert found == {1: ("New", "Used")}
+    shown, found = flags(["VIN", "is_used", "New/Used"], ("x", "true", "U"))
+    assert shown["condition"] == ("New/Used", "is_used")
+    assert found == {1: ("Used", "New")}
+
+
+def test_a_deleted_car_outranks_what_else_its_status_says():
+    shown, found = flags(["VIN", "Status", "deleted"], ("x", "In Stock", "1"))
+    assert shown["status"] == ("deleted", "Status")
+    assert found == {2: ("sold", "")}
+    shown, found = flags(["VIN", "deleted"], ("x", "no"))
+    assert (shown["status"], found) == (("deleted",), {1: ("sold", "active")})
+
+
+def test_a_column_of_dates_is_no_yes_or_no():
+    shown, found = flags(["VIN", "sold"], ("x", "2026-01-31"))
+    assert ("status" in shown, found) == (False, {})
+    shown, found = flags(["VIN", "deleted"], ("x", ""))
+    assert ("status" in shown, found) == (False, {})
+
+
+def test_a_flag_that_the_feed_gave_to_another_field_is_none():
+    shown, found = flags(["VIN", "sold"], ("x", "1"), by=feed(columns={"trim": ("Sold",)}))
+    assert (shown["trim"], found) == (("sold",), {})
+
+
+def test_a_target_without_condition_takes_no_flag_for_it():
+    found = map_columns(["VIN", "is_new"], [("x", "1")], None, SEED_ONLY)
+    assert (found.flags, found.leftover()) == ({}, ("is_new",))
+
+
+def test_prices_are_in_cents_where_the_feed_or_the_layout_says_so():
+    layout = ["vendorId", "title", "categoryId", "priceType", "price", "VIN"]
+    assert map_columns(layout, [], None, TARGET).cents
+    assert map_columns(["VIN"], [], feed(prices_in="cents"), TARGET).cents
+    assert not map_columns(["VIN", "price", "priceType"], [], feed(), TARGET).cents

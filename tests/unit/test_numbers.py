@@ -34,6 +34,10 @@ LEAST = 500_00
         ("1999.994", 1999_99),
         ("$41,500*", 41500_00),
         ("41500.", 41500_00),
+        ("$41,500 OBO", 41500_00),
+        ("41,500 or best offer", 41500_00),
+        ("$41,500 + tax", 41500_00),
+        ("$41,500 plus HST & Lic.*", 41500_00),
     ],
 )
 def test_money_is_read_to_the_cent(cell, cents):
@@ -76,7 +80,6 @@ def test_words_in_place_of_a_price_are_words(cell):
         "1,2345",
         "\uff11\uff12\uff13\uff14\uff15",
         "\u0661\u0662\u0663\u0664",
-        "$41,500 OBO",
         "9" * 16,
         "9" * 5000,
         "Nissan",
@@ -101,9 +104,26 @@ def test_a_masked_price_is_blank():
     assert numbers.money("***", LEAST) is BLANK
 
 
-@pytest.mark.parametrize("cell", ["48900.00 CAD", "C$48900", "\u20ac48,900", "48900 EUR"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "48900.00 CAD",
+        "C$48900",
+        "\u20ac48,900",
+        "48900 EUR",
+        "R 48 900",
+        "48.900 \u20ac",
+        "R$ 48.900,00",
+    ],
+)
 def test_another_currency_is_noted_and_the_number_stays(cell):
     assert numbers.money(cell, LEAST) == Noted(48900_00, "currency")
+
+
+def test_a_point_parts_thousands_only_where_the_currency_says_so():
+    assert numbers.money("18.500", LEAST) is numbers.IMPLAUSIBLE
+    assert numbers.money("1,899.500 EUR", LEAST) == Noted(1899_50, "currency")
+    assert numbers.money("$41,500 + $500", LEAST) is numbers.UNREADABLE
 
 
 @pytest.mark.parametrize(
@@ -123,6 +143,8 @@ def test_another_currency_is_noted_and_the_number_stays(cell):
         ("9876543210", 9876543210),
         ("123,456.7", 123457),
         ("100000", 100000),
+        ('{"value": 1,000, "unit": "KM"}', 621),
+        ("{value: 1000, unit: MI}", 1000),
     ],
 )
 def test_mileage_is_read_in_miles(cell, miles):
@@ -169,7 +191,13 @@ def test_a_unit_is_known_by_its_first_letters():
     ("cell", "year"),
     [
         *(("2024", 2024), (" 1973 ", 1973), ("2,022", 2022), ("2022.0", 2022), ("1900", 1900)),
-        *(("MY2024", 2024), ("2024 MY", 2024), ("2024-01-01", 2024), ("01/31/2024", 2024)),
+        *(
+            ("MY2024", 2024),
+            ("2024 MY", 2024),
+            ("2024-01-01", 2024),
+            ("01/31/2024", 2024),
+            ("2024/01/31", 2024),
+        ),
         ("2024-01-01 00:00:00", 2024),
     ],
 )
@@ -239,3 +267,17 @@ def test_a_megabyte_of_anything_is_read_in_no_time(filler):
     began = time.process_time()
     assert list(everything(filler * (1_000_000 // len(filler))))
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("cell", "cents"),
+    [("1599500", 1599500), ("1,599,500", 1599500), ("$1599500.4", 1599500), ("1599500.5", 1599501)],
+)
+def test_money_that_is_stated_in_cents_is_no_hundred_times_as_much(cell, cents):
+    assert numbers.money_in_cents(cell, 50000) == cents
+
+
+def test_what_is_no_money_is_none_in_cents_either():
+    assert numbers.money_in_cents("Call", 50000) is WORDS
+    assert numbers.money_in_cents("49999", 50000) is numbers.IMPLAUSIBLE
+    assert numbers.money_in_cents("1599500 CAD", 50000) == Noted(1599500, "currency")

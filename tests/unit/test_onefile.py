@@ -184,3 +184,36 @@ def test_a_file_shows_what_the_guard_needs():
 def test_a_rejected_row_that_can_be_named_is_not_nameless():
     _, _, reader = read(HEAD + row(0) + row(1) + f"{VINS[2]}\tS9\n")
     assert (reader.evidence.nameless, reader.evidence.unnamed) == ((), 0)
+
+
+# Rows wider than the header
+
+
+def test_rows_wider_than_the_header_are_read_as_far_as_it_is_certain():
+    head = "VIN\tStock\tYear\tPrice\tTrim\n"
+    text = head + "".join(f"{vin}\tS\t2024\t$9,000\tLX\tmore\n" for vin in VINS[:3])
+    lines, books, _ = read(text)
+    assert books.warnings_list[0] == Finding(1, None, "surplus_cells", "Trim")
+    assert [stored(own_target(), line)["price"] for line in lines] == ["9000.00"] * 3
+    assert json.loads(fields(lines[0])[7] or "") == {"column 5": "LX", "column 6": "more"}
+
+
+def test_rows_wider_than_a_header_that_is_not_theirs_are_refused_in_words():
+    text = HEAD + "".join(f"7\t{row(at).rstrip()}\tx\n" for at in range(3))
+    _, books, _ = read(text)
+    assert books.reason == "no_usable_row"
+    assert "the rows have 8 cells and the header has 7 names" in books.message
+
+
+def test_a_few_wide_rows_do_not_change_the_header():
+    text = HEAD + "".join(map(row, range(3))) + row(3).rstrip("\n") + "\t\tx\n" + row(4)
+    assert reasons(text) == ["too_many_cells"]
+
+
+def test_a_feed_may_accept_what_is_implausible():
+    makes = ("Kia", "Ford", "BMW")
+    text = HEAD + "".join(row(at % 8, stock=f"S{at}", make=makes[at % 3]) for at in range(24))
+    assert read(text)[1].reason == "prices_alike"
+    assert 'accept = ["prices_alike"]' in read(text)[1].message
+    accepting = FEED.model_copy(update={"accept": ("prices_alike",)})
+    assert read(text, accepting)[1].reason is None

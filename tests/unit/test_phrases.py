@@ -114,7 +114,7 @@ def test_a_refused_login_is_denied(line):
         (b"NO Request is throttled. Suggested Backoff Time: 60000 milliseconds", 1800),
         (b"NO [THROTTLED] slow down", 600),
         (b"NO [OVERQUOTA] Quota exceeded (mailbox for user is full)", 3600),
-        (b"NO [UNAVAILABLE] Temporary authentication failure.", 300),
+        (b"NO [UNAVAILABLE] Temporary authentication failure.", 60),
         (b"NO [INUSE] mailbox is locked", 60),
         (b"NO [LIMIT] UIDs", 600),
         (b"NO Server Unavailable. 15", 300),

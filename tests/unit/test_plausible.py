@@ -169,3 +169,12 @@ def test_a_year_that_is_written_oddly_is_not_shifted(year):
 
 def test_columns_that_are_absent_shift_nothing():
     assert not is_shifted(row(1, vin="x", notes=vin(1)), columns(without=("vin", "year")))
+
+
+def test_a_year_within_a_cell_is_no_shift_beside_a_column_of_years():
+    headers = ("VIN", "Vehicle", "Built")
+    fields = {"vin": (0,), "make": (1,), "model": (1,), "year": (1,)}
+    of = Columns(headers, fields, (2,), combined=frozenset({"make", "model", "year"}))
+    given = [(vin(number), "2024 Kia Rio", "2023") for number in range(5)]
+    assert verdict(given, of=of) is None
+    assert not is_shifted(given[0], of)

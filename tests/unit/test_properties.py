@@ -8,7 +8,7 @@ import string
 import time
 import unicodedata
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ingestd import reading
@@ -16,6 +16,7 @@ from ingestd.feed.copytext import fields
 from ingestd.feed.encode import own_target, rejection, stored
 from ingestd.feed.values import is_blank
 from tests.dialects import DIALECTS, VINS, Dialect, bare, damaged, read, written
+from tests.rules import BLANK, MONEY, WARNED, lots
 
 TARGET = own_target()
 DIALECT = st.sampled_from(DIALECTS)
@@ -89,6 +90,69 @@ def test_every_number_comes_from_the_digits_of_its_cell_or_is_absent(rows):
             assert value[-2:].lstrip("0") in _digits(cell), (cell, value)
             if field == "year" and cell.isalpha():
                 assert value or is_blank(cell) or (number, header) in told
+
+
+@given(DIALECT, lots(VINS))
+def test_every_value_is_what_a_stated_rule_makes_of_its_cell_or_absent_with_a_warning(dialect, lot):
+    headers, fields, given_rows, wanted = lot
+    assume(dialect.encoding != "cp1252" or _in_windows(given_rows))
+    rows = [tuple(bare(dialect, cell) for cell in row) for row in given_rows]
+    assume(rows == given_rows)
+    lines, books = read(written(dialect, rows, headers))
+    assert (books.reason, books.rows) == (None, len(rows)), books.message
+    told = {(finding.line, finding.column) for finding in books.warnings_list}
+    for number, (line, row) in enumerate(zip(lines, wanted, strict=True), 2):
+        found = stored(TARGET, line)
+        for field, value in row.items():
+            header = {**dict(zip(fields, headers[4:], strict=True)), "vin": "VIN"}.get(field)
+            expected = None if value in (BLANK, WARNED) else value
+            assert found[field] == expected, (field, header, found[field], expected)
+            assert value != WARNED or (number, header) in told, (field, header)
+        assert (found["make"], found["model"]) == ("Zeta", "Eagle")
+        assert {name for name in found if name not in row} - {"make", "model"} == NEVER_GIVEN
+        assert all(found[name] is None for name in NEVER_GIVEN)
+
+
+#: Fields without a column in those files.
+NEVER_GIVEN = {"condition", "vehicle_type", "image_type"}
+
+
+def _in_windows(rows):
+    """Letters of Windows-1252 that make no UTF-8 by chance, at least one: else it is UTF-8."""
+    text = "".join(cell for row in rows for cell in row)
+    try:
+        text.encode("cp1252").decode()
+    except UnicodeDecodeError:
+        return True
+    except UnicodeEncodeError:
+        return False
+    return text.isascii()
+
+
+PRICES = st.tuples(MONEY, MONEY, MONEY)
+
+
+@given(st.lists(PRICES, min_size=1, max_size=5), st.permutations([0, 1, 2]))
+def test_of_several_prices_the_first_positive_counts_in_the_order_of_the_names(rows, order):
+    names = ("Selling Price", "Internet Price", "Price")
+    shown = ("VIN", "Stock", *(names[at] for at in order))
+    given_rows = [
+        (VINS[number], f"S{number}", *(prices[at][0] for at in order))
+        for number, prices in enumerate(rows)
+    ]
+    lines, books = read(written(Dialect("utf-8", "\t", "\n", quoted=False), given_rows, shown))
+    assert books.rows == len(rows), books.message
+    for line, prices in zip(lines, rows, strict=True):
+        assert stored(TARGET, line)["price"] == _first_positive(prices)
+
+
+def _first_positive(prices):
+    for cell, value in prices:
+        if cell in ("Call", "Contact us"):
+            return None
+        if value not in (BLANK, WARNED):
+            return value
+    return None
 
 
 def _digits(cell):

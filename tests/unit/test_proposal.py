@@ -1,70 +1,89 @@
-import tomllib
+import pytest
 
-from ingestd.config import TargetSettings
-from ingestd.store.layout import CatalogueColumn
-from ingestd.store.proposal import proposal
-
-
-def columns(*names: str) -> tuple[CatalogueColumn, ...]:
-    return tuple(CatalogueColumn(name, "text", "text") for name in names)
+from ingestd.config import parse
+from ingestd.feed.proposal import Draft, Guess, propose
 
 
-def block(*found: CatalogueColumn, **settings) -> str:
-    return proposal("public.cars", found, TargetSettings(**settings))
+def proposed(file="lot.tsv", **given):
+    return parse(propose(Draft(file, **given)), {}).feed[0]
 
 
-def test_columns_are_proposed_by_their_letters_and_digits():
-    text = block(
-        *columns("id", "dealershipId", "VIN", "Stock_No", "ext_color", "Sale Price", "lot")
+def uncommented(text):
+    return "\n".join(line.removeprefix("# ") for line in text.splitlines())
+
+
+def test_the_proposal_is_a_valid_feed_as_it_stands():
+    feed = proposed()
+    assert (feed.name, feed.file, feed.mode, feed.dealership) == ("lot", ("lot.tsv",), "full", 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "pattern"),
+    [
+        ("10_15_2025, 12_19_40 PM.csv", "pm", "* PM.csv"),
+        ("inventory_2026-11-23.tsv", "inventory", "inventory_*.tsv"),
+        ("_Inventory   - Sheet1.tsv", "inventory-sheet", "_Inventory   - Sheet*.tsv"),
+        ("20261123.txt", "lot", "*.txt"),
+        ("lot", "lot", "lot"),
+        ('a"b[x].tsv', "a-b-x", 'a"b[[]x].tsv'),
+        ("x" * 100 + ".tsv", "x" * 40, "x" * 100 + ".tsv"),
+    ],
+)
+def test_dates_and_numbers_in_the_name_may_differ_next_time(file, name, pattern):
+    feed = proposed(file)
+    assert (feed.name, feed.file) == (name, (pattern,))
+
+
+def test_headers_that_are_likely_are_suggested_as_comments_with_the_reason():
+    guesses = [Guess("Milage", "mileage", "near"), Guess("Odomter", "mileage", "near")]
+    text = propose(Draft("lot.tsv", guesses=[*guesses, Guess("When", "year", "its cells")]))
+    assert '# mileage = ["Milage", "Odomter"]   # near\n' in text
+    assert '# year = ["When"]   # its cells\n' in text
+    assert "[feed.columns]" not in propose(Draft("lot.tsv"))
+
+
+def test_what_is_commented_is_valid_where_it_is_meant():
+    draft = Draft(
+        "lot.tsv",
+        guesses=[Guess('A "b"', "price", "x")],
+        words=['Needs "Work"'],
+        reason="prices_alike",
     )
-    target = tomllib.loads(text)["target"]
-    assert target["columns"] == {
-        "vin": "VIN",
-        "stock_number": "Stock_No",
-        "make": "",
-        "model": "",
-        "year": "",
-        "exterior_color": "ext_color",
-        "price": "Sale Price",
-    }
-    assert target["own"] == {"id": "id", "dealership": "dealershipId"}
-    assert "# columns that no field fills: lot" in text
-    assert (target["table"], target["money"]) == ("public.cars", "")
+    feed = parse(uncommented(propose(draft)), {}).feed[0]
+    assert feed.columns == {"price": ('A "b"',)}
+    assert feed.status == {'Needs "Work"': "active"}
+    assert feed.accept == ("prices_alike",)
+    assert (feed.sender_proof, feed.senders) == ("dmarc", ("*@dealer.example",))
 
 
-def test_a_fields_own_name_comes_before_what_others_call_it():
-    target = tomllib.loads(block(*columns("sale_price", "price")))["target"]
-    assert target["columns"]["price"] == "price"
+def test_a_line_is_not_broken_on_a_terminal_of_80_columns():
+    draft = Draft("lot.tsv", 100, positions=("vin", "price"), words=["x"], make=False, cents=True)
+    assert max(map(len, propose(draft).splitlines())) < 80
 
 
-def test_what_was_said_already_stays_said():
-    text = block(
-        *columns("asking", "state", "key"),
-        columns={"price": "asking", "status": "state"},
-        own={"id": "key"},
-        money="cents",
-        gone_status="weg",
-        status={"sold": "verkauft"},
-    )
-    target = tomllib.loads(text)["target"]
-    assert (target["money"], target["gone_status"]) == ("cents", "weg")
-    assert target["status"] == {"active": "active", "pending": "pending", "sold": "verkauft"}
-    assert target["own"] == {"id": "key", "dealership": ""}
-    assert "that no field fills" not in text
+def test_at_most_ten_words_for_a_status_are_shown():
+    text = propose(Draft("lot.tsv", words=[f"w{number}" for number in range(20)]))
+    assert text.count(' = "active"') == 10
 
 
-def test_without_is_active_the_word_for_gone_is_asked_for():
-    assert '# gone_status = "…"' in block(*columns("status"))
-    assert "gone_status" not in block(*columns("status", "is_active"))
-    assert "gone_status" not in block(*columns("vin"))
+def test_a_file_without_makes_is_offered_a_default():
+    assert "# make =" in propose(Draft("lot.tsv", make=False))
+    assert "# make =" not in propose(Draft("lot.tsv"))
 
 
-def test_words_are_an_enumerations_own_or_left_to_be_filled_in():
-    status = CatalogueColumn("status", "s", "s", enum=True, labels=("SOLD", "FREE"))
-    target = tomllib.loads(block(status))["target"]
-    assert target["status"] == {"active": "", "pending": "", "sold": "SOLD"}
-    assert "# one of: SOLD, FREE" in block(status)
+def test_positions_that_were_guessed_are_proposed():
+    assert proposed("lot.csv", positions=("vin", "", "price")).positions == ("vin", "", "price")
 
 
-def test_where_there_is_no_price_there_is_no_unit_to_tell():
-    assert "money" not in block(*columns("vin"))
+def test_prices_in_cents_are_said_to_be_so():
+    assert proposed(cents=True).prices_in == "cents"
+
+
+def test_a_whole_lot_is_offered_to_have_what_is_missing_deactivated():
+    assert '# missing = "deactivate"' in propose(Draft("lot.tsv", 10))
+    assert "missing" not in propose(Draft("lot.tsv", 9))
+
+
+def test_a_file_whose_name_tells_of_changes_is_a_delta():
+    assert proposed("lot_delta_1.tsv", rows=100).mode == "delta"
+    assert "missing" not in propose(Draft("lot_delta_1.tsv", 100))

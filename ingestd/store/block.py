@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ingestd.config import TargetSettings
+from ingestd.kinds import MONEY_UNITS
 from ingestd.model import FIELDS
-from ingestd.settings import MONEY_UNITS
 from ingestd.store.layout import CatalogueColumn
 from ingestd.store.profile import MONEY, NEEDED, WORDS
 
