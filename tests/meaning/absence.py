@@ -53,9 +53,9 @@ def _can_miss(feed: Agreement, vehicle: Vehicle, listing: Listing) -> bool:
 
 
 def _missed(feed: Agreement, at: datetime, vehicle: Vehicle) -> bool:
-    if vehicle.missed is not None and at - vehicle.missed < APART:
-        return False
-    vehicle.misses, vehicle.missed = vehicle.misses + 1, at
+    """What was missed often enough is off, whoever switched it on since: the next file heals it."""
+    if vehicle.missed is None or at - vehicle.missed >= APART:
+        vehicle.misses, vehicle.missed = vehicle.misses + 1, at
     return vehicle.misses >= feed.missing_after and switch_off(vehicle)
 
 

@@ -92,7 +92,8 @@ class _Delivery:
         if self.useless and not self.lines:
             reason = "no_usable_row"
             return Told(("rejected",) * len(self.reads), reason, rejected=self._rejected())
-        self.junk |= self.resolved.junk
+        #: A placeholder that was replaced here means its vehicle, whatever else it stands on.
+        self.junk |= self.resolved.junk - self.world.lot(self.feed.dealership).once.keys()
         return self._telling(None, self._settle())
 
     # The rows.
@@ -233,8 +234,8 @@ class _Delivery:
             lines=self.lines,
             counts=+counts,
             rejected=self._rejected(),
-            deactivated=sum(self.deactivated.values()),
-            reactivated=sum(self.reactivated.values()),
+            deactivated=0 if held else sum(self.deactivated.values()),
+            reactivated=0 if held else sum(self.reactivated.values()),
             held_deactivations=gone,
         )
 
