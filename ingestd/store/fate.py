@@ -91,6 +91,7 @@ class Fate(Names):
 
         A row that the reader's last word rejects bears no VIN: had it one that is to be
         believed, it would have been told apart.  Of status, only the file's own bit is kept.
+        A row that was given another's VIN is no placeholder for having had one itself.
         A placeholder that was replaced here means the vehicle that bore it.  Of two vehicles
         with one VIN the active, then the newest is meant.  ``of_group``: the rows of one
         dealership alone.
@@ -112,7 +113,8 @@ SELECT r.file_no, r.line, r.keep, coalesce(p.replaced_by, r.vin), r.stock_number
        m.spelt <> coalesce(p.replaced_by, r.vin), m.twice,
        r.provisional AND p.vin IS NULL, p.vin IS NOT NULL
 FROM (
-  SELECT s.file_no, s.line, s.keep & {PROVISIONAL}::bigint <> 0 AS provisional,
+  SELECT s.file_no, s.line, s.keep & {PROVISIONAL}::bigint <> 0
+           AND (i.line IS NULL OR i.vin IS NOT DISTINCT FROM {self.staged("vin")}) AS provisional,
          ((s.keep & ~{STATUS_BIT}::bigint) | k.keep) & ~{_IDENTITY_BITS}::bigint AS keep,
          CASE WHEN x.line IS NULL THEN {vin} END AS vin, {stock} AS stock_number, {final},
          CASE WHEN coalesce(s.reason, x.reason) IS NOT NULL THEN 'rejected'
