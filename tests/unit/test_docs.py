@@ -32,11 +32,11 @@ what nested data call the vehicle (`build.year`, `g:price`); behind those of wor
 `CAD`, `AUD` or `NZD`; `colour` and `clr` are `color`. `Model #` is the number of a model, not the
 model.
 
-Columns of yes and no speak of a field: `is_new` and `is_used` of the condition, `deleted` and `sold`
-of the status (yes: sold, whatever another column says). Words for a status that are not known are
-added by `[feed.status]`. Prices are in dollars unless the feed says `prices_in = "cents"`, or the
-layout does (Kijiji's: `vendorId`, `categoryId`, `priceType`, `price`). Rows wider than the header
-are read up to the last column whose values prove its name.
+Columns of yes and no speak of a field: `is_new` and `is_used` of the condition, `deleted` and
+`sold` of the status (yes: sold, whatever another column says). Words for a status that are not
+known are added by `[feed.status]`. Prices are in dollars unless the feed says `prices_in =
+"cents"`, or the layout does (Kijiji's: `vendorId`, `categoryId`, `priceType`, `price`). Rows wider
+than the header are read up to the last column whose values prove its name.
 
 `Price` falls back to `MSRP` only where a file has no other price column; list and retail prices,
 cost, invoice and book values are never taken for the price unless they are configured.
