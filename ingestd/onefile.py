@@ -109,7 +109,7 @@ class FileReader:
             return self._refuse(found.reason, found.message)
         self._header_line, sent = found.layout.header_line or 1, found.layout.headers
         found, columns, sample = self._mapped(found)
-        self.columns, self.sample = columns, sample
+        self.columns = columns
         self._describe(found, columns)
         refusal = self._fault(found, columns, sample)
         if refusal:
@@ -129,6 +129,7 @@ class FileReader:
             else:
                 found = replace(found, layout=layout)
                 rows, _ = _sample(found.records(self._limits))
+        self.sample = rows or wide
         return found, self._map(found, rows), rows
 
     def _map(self, found: Table, rows: Sample) -> Columns:

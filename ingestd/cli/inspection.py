@@ -166,6 +166,9 @@ def _print_leftover(one: Mapping[str, Any]) -> None:
         shown = f" ({given})" if given else ""
         _say(f"{left['header']!r}{shown} may be {left['likely']}: {left['why']}", style="yellow")
     told = {left["header"] for left in likely}
-    rest = [header or "(no name)" for header in one["unmapped"] if header not in told]
+    rest = [header for header in one["unmapped"] if header and header not in told]
+    nameless = one["unmapped"].count("")
+    if nameless:
+        rest.append(_several(nameless, "column") + " without a name")
     if rest:
         _say(", ".join(rest))

@@ -141,9 +141,9 @@ class Encoder:
         if self._unseen:
             self._look_for_unseen(found)
         said = self._said() if notes else _NOTHING_SAID
-        head = f"{self._file}\t{line}\t{self._dealership}\t{keep}\t\\N\t{said}\t"
+        head = f"{self._file}\t{line}\t{self._dealership}\t{keep}\t\\N\t{said}"
         return Encoded(
-            head + self._extras(cells) + "\t" + "\t".join(found) + "\n",
+            "\t".join((head, self._extras(cells), *found)) + "\n",
             verdict.vin,
             stock,
             _plain(found, self._at[2]),

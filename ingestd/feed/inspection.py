@@ -19,6 +19,7 @@ _SAMPLES = 3
 _LONGEST_SAMPLE = 200
 _EXTRAS = len(STAGE_HEAD) - 1
 _NUMBERS = frozenset({"year", "mileage", "price", "msrp", "doors"})
+_CODES = frozenset({"vin", "stock_number", "model", "trim"})
 _BY_NAME = "near to a known name"
 _LIST_PRICE = "a list price, and the file has no other"
 _BY_VALUE = "its cells look so"
@@ -133,7 +134,7 @@ class Sightings:
 
 def _agrees(name: str, cells: Sequence[str]) -> bool:
     """Say whether half of the cells may be of the field."""
-    has = str.isdecimal if name in _NUMBERS else str.isalnum
+    has = str.isdecimal if name in _NUMBERS else str.isalnum if name in _CODES else str.isalpha
     fit = sum(any(map(has, cell)) for cell in cells)
     return fit * 2 >= len(cells)
 

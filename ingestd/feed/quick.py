@@ -99,23 +99,26 @@ class Hosts:
             if count == 1:
                 whole = "|" not in cell and len(cell) <= LONGEST_URL
                 return f'{begin}"{cell}"{end}' if whole else None
-            bar = _bar(cell, host, count - 1)
-            parts = cell.split(bar) if bar else ()
-            if not parts or count > MOST_IMAGES or len(set(parts)) != count:
+            tails = _tails(cell[len(host) :], host, count)
+            if count > MOST_IMAGES or len(set(tails)) != count:
                 return None
-            if len(cell) > LONGEST_URL and max(map(len, parts)) > LONGEST_URL:
+            if len(cell) > LONGEST_URL and len(host) + max(map(len, tails)) > LONGEST_URL:
                 return None
-            return begin + '"' + '","'.join(parts) + '"' + end
+            return f'{begin}"{host}' + f'","{host}'.join(tails) + f'"{end}'
 
         return read
 
 
-def _bar(cell: str, host: str, count: int) -> str | None:
-    """Give the separator that stands before each further address, and nowhere else."""
+def _tails(rest: str, host: str, count: int) -> list[str]:
+    """Give the addresses after the first host, each without it.
+
+    Their separator stands before each further address and nowhere else; without one: none.
+    """
     for bar in "|,;":
-        if cell.count(bar) == count and cell.count(bar + host) == count:
-            return bar
-    return None
+        if rest.count(bar) == count - 1:
+            tails = rest.split(bar + host)
+            return tails if len(tails) == count else []
+    return []
 
 
 def _clean(cell: str) -> bool:

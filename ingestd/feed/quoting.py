@@ -193,7 +193,7 @@ class _Tally:
         line = raw.removesuffix("\r")
         if not line[:1] == line[-1:] == '"':
             return False
-        cells = len(line[1:-1].split(f'"{self.quotes.delimiter}"'))
+        cells = line.count(f'"{self.quotes.delimiter}"', 1, len(line) - 1) + 1
         if line.count('"') != 2 * cells:
             return False
         self.meant += 1

@@ -102,9 +102,12 @@ def garbled(value: str) -> bool:
 
     It is stored as it stands: what it was cannot be known.
     """
-    if value.isascii() or not any(mark in value for mark in _GARBLED_MARKS):
+    if value.isascii():
         return False
-    return _GARBLED.search(value) is not None
+    for mark in _GARBLED_MARKS:
+        if mark in value:
+            return _GARBLED.search(value) is not None
+    return False
 
 
 def plain(cell: str) -> str:

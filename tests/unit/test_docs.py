@@ -36,8 +36,8 @@ model.
 Columns of yes and no speak of a field: `is_new` and `is_used` of the condition, `deleted` and
 `sold` of the status (yes: sold, whatever another column says). Words for a status that are not
 known are added by `[feed.status]`. Prices are in dollars unless the feed says `prices_in =
-"cents"`, or the layout does (Kijiji's: `vendorId`, `categoryId`, `priceType`, `price`). Rows
-wider than the header are read up to the last column whose values prove its name.
+"cents"`, or the layout does (Kijiji's: `vendorId`, `categoryId`, `priceType`, `price`). Rows wider
+than the header are read up to the last column whose values prove its name.
 
 `Price` falls back to `MSRP` only where a file has no other price column; list and retail prices,
 cost, invoice and book values are never taken for the price unless they are configured.

@@ -39,11 +39,16 @@ def left_of(found, headers, near=(), fields=None):
 def test_columns_that_no_field_took_are_told_with_what_they_may_be():
     extras = (
         '{"When":"2024","Milage":"12","Odomter":"x","List Price":"9"}',
-        '{"When":"2023","Note":"x"}',
+        '{"When":"2023","Note":"x","categoryId":"174"}',
     )
     found = seen(*(line("S1", each) for each in extras))
-    headers = ("When", "Milage", "Odomter", "Note", "Blank", "Modl", "List Price")
-    near = [("Milage", "mileage"), ("Odomter", "mileage"), ("Modl", "model")]
+    headers = ("When", "Milage", "Odomter", "Note", "Blank", "Modl", "List Price", "categoryId")
+    near = [
+        ("Milage", "mileage"),
+        ("Odomter", "mileage"),
+        ("Modl", "model"),
+        ("categoryId", "body_style"),
+    ]
     assert left_of(found, headers, [*near, ("List Price", "price")]) == (
         Leftover("When", ("2024", "2023"), "year", "its cells look so"),
         Leftover("Milage", ("12",), "mileage", "near to a known name"),
@@ -51,6 +56,7 @@ def test_columns_that_no_field_took_are_told_with_what_they_may_be():
         Leftover("Note", ("x",), ""),
         Leftover("Modl", (), "model", "near to a known name"),
         Leftover("List Price", ("9",), "price", "a list price, and the file has no other"),
+        Leftover("categoryId", ("174",), ""),
     )
 
 
