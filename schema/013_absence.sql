@@ -14,19 +14,19 @@ CREATE TABLE ingest.listings (
   left_delivery_id bigint,
   price            numeric,
   CONSTRAINT listings_pkey PRIMARY KEY (dealership_id, vehicle_id, feed),
-  CONSTRAINT listings_left_when_not_listed CHECK (listed = (left_first_seen IS NULL))
+  CONSTRAINT listings_left_when_not_listed CHECK (listed OR left_first_seen IS NOT NULL)
 );
 COMMENT ON TABLE ingest.listings IS 'Which vehicles a feed lists, or did: what absence and the guard are judged by. A row is written only where it changes';
 COMMENT ON COLUMN ingest.listings.dealership_id IS 'Dealership it was listed for (public.dealerships, without foreign key)';
 COMMENT ON COLUMN ingest.listings.vehicle_id IS 'The vehicle (public.vehicles, without foreign key)';
 COMMENT ON COLUMN ingest.listings.feed IS 'Feed that listed it';
-COMMENT ON COLUMN ingest.listings.listed IS 'Whether the feed''s latest delivery that was applied whole listed it: then it was last listed by the latest of ingest.feeds';
+COMMENT ON COLUMN ingest.listings.listed IS 'Whether the feed''s latest delivery that was applied whole listed it';
 COMMENT ON COLUMN ingest.listings.baseline IS 'Whether the last delivery whose deactivations were not held listed it';
 COMMENT ON COLUMN ingest.listings.held IS 'Whether the first delivery whose deactivations are held listed it';
 COMMENT ON COLUMN ingest.listings.misses IS 'Deliveries in a row that did not list it, at most missing_after';
 COMMENT ON COLUMN ingest.listings.missed_at IS 'Order key, first part, of the delivery that missed it last: the next counts 20 hours later';
-COMMENT ON COLUMN ingest.listings.left_first_seen IS 'Where it is not listed: order key of the last delivery that listed it, first part';
-COMMENT ON COLUMN ingest.listings.left_delivery_id IS 'Where it is not listed: order key of the last delivery that listed it, second part';
+COMMENT ON COLUMN ingest.listings.left_first_seen IS 'Order key of the last delivery that listed it, first part; null: the latest did';
+COMMENT ON COLUMN ingest.listings.left_delivery_id IS 'Order key of the last delivery that listed it, second part; null: the latest did';
 COMMENT ON COLUMN ingest.listings.price IS 'Price that this feed applied last, in the unit of the vehicles table';
 
 ALTER TABLE ingest.feeds

@@ -45,6 +45,8 @@ WARNING = {
     "price_not_taken": "a list price is taken for the price only if the feed says so",
     "prices_in_cents": "this layout states prices in cents, and they were read so",
     "does_not_fit": "too long or too large for its column; the stored value stays",
+    "absence_suspended": "rows without a name, or a cut-off end: nothing counts as missing",
+    "vin_stored_twice": "two vehicles with this VIN are stored; the active one is meant",
     "currency": "another currency than dollars; the number is used as it is",
 }
 

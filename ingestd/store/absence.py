@@ -8,7 +8,8 @@ Two temporary tables hold what differs from ``ingest.listings``, and nothing els
 Parameters of all: $1 the dealership, $2 the feed.
 
 Rules:
-  * A vehicle is last listed by the feed's latest delivery, or by the one in ``left_…``.
+  * A vehicle is last listed by the feed's latest delivery, or by the one in ``left_…``, also
+    where it counts as listed because the deliveries since were not whole.
   * ``elsewhere``: another feed of the dealership listed the vehicle later; it alone may miss it.
   * ``sighted``: a rejected row names the vehicle.  That counts as seen, and as nothing else.
   * ``stored`` false: the vehicle is deleted, or another dealership's now.
@@ -85,14 +86,13 @@ WHERE {_MINE} AND l.listed
 #: most misses, $12 how far apart two of them are.
 LEAVE = f"""
 UPDATE ingest.listings l SET listed = x.listed,
-  left_first_seen = CASE WHEN l.listed AND NOT x.listed THEN $7::timestamptz
-                         ELSE l.left_first_seen END,
-  left_delivery_id = CASE WHEN l.listed AND NOT x.listed THEN $8::bigint
-                          ELSE l.left_delivery_id END,
+  left_first_seen = CASE WHEN x.leaves THEN $7::timestamptz ELSE l.left_first_seen END,
+  left_delivery_id = CASE WHEN x.leaves THEN $8::bigint ELSE l.left_delivery_id END,
   baseline = x.baseline, held = x.held,
   misses = CASE WHEN x.sighted THEN 0 WHEN x.missed THEN l.misses + 1 ELSE l.misses END,
   missed_at = CASE WHEN x.missed THEN $10::timestamptz ELSE l.missed_at END
 FROM (SELECT a.vehicle_id, a.sighted,
+             o.left_first_seen IS NULL AND NOT a.sighted AS leaves,
              o.listed AND (a.sighted OR NOT $6::boolean) AS listed,
              o.baseline AND (a.sighted OR NOT $3::boolean) AS baseline,
              CASE WHEN $4::boolean THEN a.sighted ELSE o.held AND $5::boolean END AS held,
@@ -104,7 +104,7 @@ FROM (SELECT a.vehicle_id, a.sighted,
                             AND o.feed = $2
       WHERE a.stored) x
 WHERE {_MINE} AND l.vehicle_id = x.vehicle_id
-  AND (l.listed <> x.listed OR l.baseline <> x.baseline OR l.held <> x.held OR x.missed
+  AND (x.leaves OR l.listed <> x.listed OR l.baseline <> x.baseline OR l.held <> x.held OR x.missed
        OR (x.sighted AND l.misses > 0))"""
 
 FORGET = f"""
@@ -212,7 +212,8 @@ JOIN pg_temp.{self.stage} s ON {SAME_LINE}
 LEFT JOIN ingest.listings l ON l.vehicle_id = f.vehicle_id AND {_MINE}
 CROSS JOIN LATERAL (SELECT {self._price()} AS price) p
 WHERE f.outcome IS NULL AND f.vehicle_id IS NOT NULL
-  AND (l.listed IS NOT TRUE OR l.price IS DISTINCT FROM p.price)"""
+  AND (l.listed IS NOT TRUE OR l.left_first_seen IS NOT NULL
+       OR l.price IS DISTINCT FROM p.price)"""
 
     def _price(self) -> str:
         """The price that the feed has applied once this row is."""

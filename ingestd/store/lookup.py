@@ -27,8 +27,8 @@ _DEALERSHIPS = "SELECT id, name FROM public.dealerships ORDER BY id"
 
 _LISTINGS = """
 SELECT l.vehicle_id, l.feed, l.dealership_id, l.listed, l.misses,
-       CASE WHEN l.listed THEN f.latest_first_seen ELSE l.left_first_seen END AS last_listed_at,
-       CASE WHEN l.listed THEN f.latest_delivery_id ELSE l.left_delivery_id END
+       coalesce(l.left_first_seen, f.latest_first_seen) AS last_listed_at,
+       coalesce(l.left_delivery_id, f.latest_delivery_id)
          AS last_listed_delivery_id
 FROM ingest.listings l
 LEFT JOIN ingest.feeds f ON f.feed = l.feed AND f.dealership_id = l.dealership_id

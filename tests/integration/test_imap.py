@@ -352,7 +352,7 @@ async def test_signs_of_life_are_noticed_whatever_they_are():
 )
 async def test_an_answer_out_of_order_ends_the_connection(answer, told):
     async with Scripted({"STATUS": answer}) as server:
-        session = await server.entered()
+        session = await server.entered(replace(BRIEF, metadata=15))
         with pytest.raises(Lost, match=told):
             async with asyncio.timeout(20):
                 await session.has("Lots")
