@@ -11,7 +11,8 @@ Rules:
   * A vehicle is last listed by the feed's latest delivery, or by the one in ``left_…``, also
     where it counts as listed because the deliveries since were not whole.
   * ``elsewhere``: another feed of the dealership listed the vehicle later; it alone may miss it.
-  * ``sighted``: a rejected row names the vehicle.  That counts as seen, and as nothing else.
+  * ``sighted``: a rejected row names the vehicle.  That counts as seen, and as nothing else: it
+    stays listed and is not missed, and yet was last listed by an earlier delivery.
   * ``stored`` false: the vehicle is deleted, or another dealership's now.
 """
 
@@ -92,7 +93,7 @@ UPDATE ingest.listings l SET listed = x.listed,
   misses = CASE WHEN x.sighted THEN 0 WHEN x.missed THEN l.misses + 1 ELSE l.misses END,
   missed_at = CASE WHEN x.missed THEN $10::timestamptz ELSE l.missed_at END
 FROM (SELECT a.vehicle_id, a.sighted,
-             o.left_first_seen IS NULL AND NOT a.sighted AS leaves,
+             o.left_first_seen IS NULL AS leaves,
              o.listed AND (a.sighted OR NOT $6::boolean) AS listed,
              o.baseline AND (a.sighted OR NOT $3::boolean) AS baseline,
              CASE WHEN $4::boolean THEN a.sighted ELSE o.held AND $5::boolean END AS held,
