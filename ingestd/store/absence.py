@@ -12,7 +12,7 @@ Rules:
     where it counts as listed because the deliveries since were not whole.
   * ``elsewhere``: another feed of the dealership listed the vehicle later; it alone may miss it.
   * ``sighted``: a rejected row names the vehicle.  That counts as seen, and as nothing else: it
-    stays listed and is not missed, and yet was last listed by an earlier delivery.
+    is listed and not missed, and yet was last listed by an earlier delivery.
   * ``stored`` false: the vehicle is deleted, or another dealership's now.
 """
 
@@ -94,8 +94,8 @@ UPDATE ingest.listings l SET listed = x.listed,
   missed_at = CASE WHEN x.missed THEN $10::timestamptz ELSE l.missed_at END
 FROM (SELECT a.vehicle_id, a.sighted,
              o.left_first_seen IS NULL AS leaves,
-             o.listed AND (a.sighted OR NOT $6::boolean) AS listed,
-             o.baseline AND (a.sighted OR NOT $3::boolean) AS baseline,
+             CASE WHEN $6::boolean THEN a.sighted ELSE o.listed END AS listed,
+             CASE WHEN $3::boolean THEN a.sighted ELSE o.baseline END AS baseline,
              CASE WHEN $4::boolean THEN a.sighted ELSE o.held AND $5::boolean END AS held,
              $9::boolean AND NOT a.sighted AND NOT a.elsewhere AND o.misses < $11::integer
                AND (o.missed_at IS NULL OR o.missed_at <= $10::timestamptz - $12::interval)

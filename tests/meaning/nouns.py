@@ -67,7 +67,8 @@ class Sheet:
     def __repr__(self) -> str:
         lines = "\n    ".join(str(row) for row in self.rows)
         absent = [name for name in COLUMNS if name not in self.columns]
-        return f"{self.name} without {absent}:\n    {lines}\n"
+        kinds = [kind for kind in ("broken", "cut_off", "part") if getattr(self, kind)]
+        return f"{self.name} without {absent} {kinds}:\n    {lines}\n"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,11 @@ import pytest
 
 from tests.meaning.both import Both
 from tests.meaning.cars import car, placeholder, vin
-from tests.meaning.nouns import Agreement, Sheet
+from tests.meaning.nouns import COLUMNS, Agreement, Said, Sheet
+
+
+def without(*names: str) -> tuple[str, ...]:
+    return tuple(name for name in COLUMNS if name not in names)
 
 
 @pytest.fixture
@@ -39,3 +43,31 @@ async def test_a_delivery_with_an_unreadable_file_does_not_list_what_it_does_not
     await both.sheets(feed, Sheet((car(2),), name="new.tsv"), broken)
     both.wait()
     assert (await both.deliver(feed, car(2))).deactivated == 0
+
+
+async def test_who_is_seen_in_a_row_that_was_rejected_was_not_listed_by_it(both, feed):
+    """The other feed listed it last, so that this one cannot miss it the next time."""
+    keeps = Agreement("keeps", feed.dealership, missing="keep")
+    feed = replace(feed, missing_after=1)
+    await both.deliver(feed, car(6, stock_number="S1"))
+    both.wait()
+    await both.deliver(keeps, car(4, stock_number="S1", year=2023), car(6, stock_number="S1"))
+    both.wait()
+    ambiguous = car(6, stock_number="s1", make=Said.BLANK)
+    await both.sheets(feed, Sheet((ambiguous, car(9, make="Toyota")), columns=without("vin")))
+    both.wait()
+    await both.deliver(feed, car(8))
+    (seen,) = await both.real.admin.fetch("SELECT is_active FROM vehicles WHERE vin = $1", vin(6))
+    assert seen["is_active"]
+
+
+async def test_who_is_seen_in_a_row_that_was_rejected_belongs_to_the_lot_that_is_compared(
+    both, feed
+):
+    await both.deliver(feed, car(111))
+    both.wait()
+    await both.deliver(feed, car(3))
+    both.wait()
+    ten = tuple(car(number) for number in range(102, 112))
+    await both.sheets(feed, Sheet(ten, cut_off=True))
+    assert (await both.deliver(feed, car(1))).held_deactivations == 10
