@@ -139,3 +139,9 @@ def test_no_more_hosts_are_remembered_than_a_file_can_need():
     assert hosts.url("https://one-more.lot.example/x") is None
     assert hosts.url("https://h1.lot.example/y") == "https://h1.lot.example/y"
     assert hosts.url("https://h1.lot.example/" + "y" * 2048) is None
+
+
+def test_an_address_with_other_letters_is_quick_and_one_with_other_blanks_is_not():
+    cell = "https://img.lot.example/grün.jpg"
+    assert images(cell) == as_json([cell])
+    assert images("https://img.lot.example/gr\u00a0n.jpg") is None
