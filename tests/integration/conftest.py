@@ -1,18 +1,22 @@
 """What the tests against a real PostgreSQL and a real mail server share."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import asyncpg
 import pytest
 
 from ingestd.errors import Misconfigured
 from ingestd.store import embedded
+from ingestd.store.postgres import PostgresStore
 from tests.integration.certificates import LOOPBACK, Authority, Certificate
+from tests.integration.days import Days
+from tests.integration.lot import Lot, add_lot, opened
 from tests.integration.mailservers import Dovecot, Options, dovecot_missing
 
 
@@ -89,3 +93,33 @@ def launch_dovecot(certificate: Certificate) -> Iterator[Callable[..., Dovecot]]
 def dovecot(launch_dovecot: Callable[..., Dovecot]) -> Dovecot:
     """A Dovecot as it is by default."""
     return launch_dovecot()
+
+
+# The ledger and the vehicles.
+
+
+@pytest.fixture
+async def admin(database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the superuser, to look and to meddle."""
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def store(database) -> AsyncIterator[PostgresStore]:
+    """The store as role ingestd: whatever passes needs no more than its rights."""
+    async with opened(database.ingestd_url) as opened_store:
+        yield opened_store
+
+
+@pytest.fixture
+async def lot(store, admin) -> Lot:
+    """A dealership with a feed of whole lots."""
+    return await add_lot(store, admin, "North")
+
+
+@pytest.fixture
+def days(lot: Lot) -> Days:
+    """Its deliveries, day by day."""
+    return Days(lot)

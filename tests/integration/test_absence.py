@@ -1,37 +1,8 @@
 """Which vehicles a feed no longer lists, and what becomes of them: design section 5, Absence."""
 
-from collections.abc import AsyncIterator
-
-import asyncpg
-import pytest
-
 from ingestd.model import Finding, Outcome
 from tests.integration.days import Days, cars
-from tests.integration.lot import Lot, Rejected, Sheet, add_lot, car, counts, opened, vin
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def store(database):
-    # As role ingestd throughout: whatever passes here needs no more than that.
-    async with opened(database.ingestd_url) as opened_store:
-        yield opened_store
-
-
-@pytest.fixture
-async def lot(store, admin) -> Lot:
-    return await add_lot(store, admin, "North")
-
-
-@pytest.fixture
-def days(lot) -> Days:
-    return Days(lot)
+from tests.integration.lot import Lot, Rejected, Sheet, car, counts, vin
 
 
 def suspended(lot: Lot) -> list[Finding]:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 
 from ingestd.config import Config, Feed
@@ -14,19 +13,6 @@ from tests.integration.days import cars
 from tests.integration.lot import Lot, Rejected, Sheet, add_lot, counts, opened
 
 ROWS = [Rejected(value=f"row {number}") for number in range(12)]
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def store(database) -> AsyncIterator[PostgresStore]:
-    async with opened(database.ingestd_url) as opened_store:
-        yield opened_store
 
 
 @pytest.fixture

@@ -95,18 +95,9 @@ class Group:
 
 
 @pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def group(database, admin) -> AsyncIterator[Group]:
-    async with opened(database.ingestd_url) as store:
-        north = await store.add_dealership("North")
-        south = await store.add_dealership("South")
-        yield Group(store, admin, north, south)
+async def group(store, admin) -> Group:
+    north = await store.add_dealership("North")
+    return Group(store, admin, north, await store.add_dealership("South"))
 
 
 def shares(report: Report) -> dict[int, dict[str, int]]:

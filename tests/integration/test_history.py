@@ -1,34 +1,14 @@
 """What was changed of a vehicle is written down with it, and can be asked for."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 
 from ingestd.errors import ReadFailed
 from ingestd.model import Finished
 from ingestd.store.lookup import Sought
 from tests.integration.lot import Lot, Sheet, add_lot, blocks, car, counts, opened, vin
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def store(database):
-    async with opened(database.ingestd_url) as opened_store:
-        yield opened_store
-
-
-@pytest.fixture
-async def lot(store, admin) -> Lot:
-    return await add_lot(store, admin, "North")
 
 
 async def changes(lot: Lot, where: str = "true") -> list[tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """What looks wrong is held, and how it is let go: design section 5, Guard."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import asyncpg
@@ -10,32 +10,9 @@ from ingestd.errors import OlderFirst
 from ingestd.model import Outcome
 from ingestd.report import Report
 from tests.integration.days import Days, Row, cars
-from tests.integration.lot import Lot, Rejected, Sheet, add_lot, car, counts, opened
+from tests.integration.lot import Rejected, Sheet, add_lot, car, counts
 
 LOT = range(100)
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def store(database):
-    async with opened(database.ingestd_url) as opened_store:
-        yield opened_store
-
-
-@pytest.fixture
-async def lot(store, admin) -> Lot:
-    return await add_lot(store, admin, "North")
-
-
-@pytest.fixture
-def days(lot) -> Days:
-    return Days(lot)
 
 
 async def book(days: Days, *tables: str) -> list[list[asyncpg.Record]]:

@@ -1,30 +1,9 @@
 """Which stored vehicle a row means, and what becomes of its status."""
 
-from collections.abc import AsyncIterator
-
-import asyncpg
 import pytest
 
 from ingestd.model import FIELDS, Finding, Outcome
-from tests.integration.lot import Lot, Sheet, add_lot, car, counts, opened, reasons, vin
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def store(database):
-    async with opened(database.ingestd_url) as opened_store:
-        yield opened_store
-
-
-@pytest.fixture
-async def lot(store, admin) -> Lot:
-    return await add_lot(store, admin, "North")
+from tests.integration.lot import Sheet, add_lot, car, counts, reasons, vin
 
 
 def without_vin(number: int, **fields):

@@ -1,7 +1,6 @@
 """Deliveries, leases, claims, settlements: who works on what, and what is owed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +11,7 @@ from ingestd.config import Config, DealershipName, Feed
 from ingestd.errors import Misconfigured, OutOfTurn
 from ingestd.model import Arrival, File, Finished, Letter, Outcome, State
 from ingestd.store.postgres import PostgresStore
-from tests.integration.lot import Lot, Rejected, Sheet, add_lot, car, opened
+from tests.integration.lot import Rejected, Sheet, car, opened
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -24,27 +23,9 @@ def arrival(key: str, minutes: int = 0, **fields) -> Arrival:
 
 
 @pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def store(database):
-    async with opened(database.ingestd_url) as opened_store:
-        yield opened_store
-
-
-@pytest.fixture
 async def other(database):
     async with opened(database.ingestd_url, owner="elsewhere") as opened_store:
         yield opened_store
-
-
-@pytest.fixture
-async def lot(store, admin) -> Lot:
-    return await add_lot(store, admin, "North")
 
 
 async def _lapse(admin) -> None:

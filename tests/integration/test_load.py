@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +14,6 @@ from ingestd.errors import Clash, Misconfigured, OlderFirst, ReadFailed, TryAgai
 from ingestd.model import FIELDS, Duplicate, File, Finding, Finished, Identity, Outcome
 from ingestd.store.target import profiles
 from tests.integration.lot import (
-    Lot,
     Rejected,
     Sheet,
     add_lot,
@@ -26,25 +24,6 @@ from tests.integration.lot import (
     reasons,
     vin,
 )
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def store(database):
-    # As role ingestd throughout: whatever passes here needs no more than that.
-    async with opened(database.ingestd_url) as opened_store:
-        yield opened_store
-
-
-@pytest.fixture
-async def lot(store, admin) -> Lot:
-    return await add_lot(store, admin, "North")
 
 
 async def test_new_rows_become_vehicles_in_the_order_of_the_lines(lot):

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeAlias
 
-import asyncpg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,13 +28,6 @@ BOTH = Config(feed=(CHANGES, Feed(name="x", dealership=1, mode="full")))
 def arrival(key: str, minutes: int = 0, lane: str = "x") -> Arrival:
     seen = NOON + timedelta(minutes=minutes)
     return Arrival("drop", "folder", key, f"{key}.tsv", "0" * 64, 1, seen, lane=lane)
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

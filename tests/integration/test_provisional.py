@@ -1,37 +1,16 @@
 """VINs that a factory gives a car before it is built, and the final ones that replace them."""
 
-from collections.abc import AsyncIterator
-
-import asyncpg
 import pytest
 
 from ingestd.feed.vin import check_digit
 from ingestd.model import Duplicate, Identity
-from tests.integration.lot import Lot, add_lot, car, counts, opened, reasons, vin
+from tests.integration.lot import Lot, add_lot, car, counts, reasons, vin
 
 
 def placeholder(number: int, serial: str = "C") -> str:
     """Make up a placeholder of Toyota's: a letter in the serial number."""
     body = f"2T3ZA11B0RZ{number:01}{serial}{number:04}"
     return body[:8] + check_digit(body) + body[9:]
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def store(database):
-    async with opened(database.ingestd_url) as opened_store:
-        yield opened_store
-
-
-@pytest.fixture
-async def lot(store, admin) -> Lot:
-    return await add_lot(store, admin, "North")
 
 
 def early(number: int, **fields):

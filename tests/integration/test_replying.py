@@ -44,13 +44,6 @@ A_MOMENT = timedelta(milliseconds=30)
 
 
 @pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def store(database) -> AsyncIterator[PostgresStore]:
     async with opened(database.ingestd_url, config=CONFIG) as opened_store:
         yield opened_store

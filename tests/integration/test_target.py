@@ -1,8 +1,5 @@
 """The live vehicles table as the catalogue and a profile describe it."""
 
-from collections.abc import AsyncIterator
-
-import asyncpg
 import pytest
 
 from ingestd.config import Database, TargetSettings, parse
@@ -12,13 +9,6 @@ from ingestd.store.layout import Layout
 from ingestd.store.pool import open_pool
 from ingestd.store.target import profiles, read_layout
 from tests.integration.lot import add_lot, car, counts, opened, vin
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

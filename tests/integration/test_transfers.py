@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from datetime import timedelta
 
 import asyncpg
@@ -14,24 +14,6 @@ from tests.integration.lot import Lot, Sheet, add_lot, car, counts, opened, reas
 
 WEEK = timedelta(days=7)
 FOREIGN = [(2, "VIN", "vin_of_other_dealership", vin(1))]
-
-
-@pytest.fixture
-async def admin(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def store(database):
-    async with opened(database.ingestd_url) as opened_store:
-        yield opened_store
-
-
-@pytest.fixture
-async def lot(store, admin) -> Lot:
-    return await add_lot(store, admin, "North")
 
 
 @pytest.fixture
