@@ -3,8 +3,9 @@
 A ``Report`` is the one noun behind ``import --json``, the receipt and the ledger.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import datetime, timedelta
+from operator import add
 from typing import Any
 
 from ingestd.model import Delivery, Drift, File, FileReading, Finding, Outcome, worst
@@ -27,15 +28,11 @@ class Counts:
 
     def total(self) -> int:
         """All lines accounted for."""
-        return (
-            self.header
-            + self.blank
-            + self.added
-            + self.updated
-            + self.unchanged
-            + self.duplicate
-            + self.rejected
-        )
+        return sum(astuple(self))
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Count the lines of both."""
+        return Counts(*map(add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Report:
             "reason": self.reason,
             "message": self.message,
             "lines": self.lines,
-            "counts": None if self.counts is None else _counts_json(self.counts),
+            "counts": None if self.counts is None else asdict(self.counts),
             **({"dealerships": self.shares()} if self.dealerships else {}),
             "deactivated": self.deactivated,
             "reactivated": self.reactivated,
@@ -95,7 +92,7 @@ class Report:
 
     def shares(self) -> list[dict[str, Any]]:
         """Give the counts of each dealership of a group file, as JSON has them."""
-        return [{"id": number, "counts": _counts_json(it)} for number, it in self.dealerships]
+        return [{"id": number, "counts": asdict(it)} for number, it in self.dealerships]
 
 
 def refusal(
@@ -141,11 +138,6 @@ def _drift_json(drift: Drift) -> dict[str, Any]:
         "gained": list(drift.gained),
     }
     return {name: items for name, items in told.items() if items}
-
-
-def _counts_json(counts: Counts) -> dict[str, int]:
-    names = ("header", "blank", "added", "updated", "unchanged", "duplicate", "rejected")
-    return {name: getattr(counts, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)

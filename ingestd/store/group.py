@@ -11,9 +11,8 @@ Rules:
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 
 from ingestd.errors import ReadFailed
@@ -21,7 +20,7 @@ from ingestd.model import FileReading, Finished, Part
 from ingestd.report import Counts, Report
 from ingestd.rooftops import choices
 from ingestd.store import account, guard
-from ingestd.store.load import Found, Load, Loader, Task
+from ingestd.store.load import Done, Found, Load, Loader, TakenBack, Task
 from ingestd.store.pool import Connection
 
 _LOCAL = "SELECT set_config(k, v, true) FROM unnest($1::text[], $2::text[]) AS s(k, v)"
@@ -30,7 +29,6 @@ _LOCAL = "SELECT set_config(k, v, true) FROM unnest($1::text[], $2::text[]) AS s
 _CREATE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS ingestd_refused (file_no integer, line integer,
   column_name text, reason text, value text) ON COMMIT DROP"""
-_FORGET = "TRUNCATE pg_temp.ingestd_refused"
 _COLUMNS = "file_no, line, column_name, reason, value"
 #: $1: those of all others too.
 _NOBODYS = f"""
@@ -47,10 +45,6 @@ TRUNCATE pg_temp.ingestd_fate, pg_temp.ingestd_changed, pg_temp.ingestd_absent,
 _GATHER = f"""
 INSERT INTO pg_temp.ingestd_fate ({_COLUMNS}, outcome)
 SELECT {_COLUMNS}, 'rejected' FROM pg_temp.ingestd_refused"""
-
-
-class _TakenBack(Exception):
-    """Ends a savepoint: what was held was only tried out."""
 
 
 class GroupLoader(Loader):
@@ -85,7 +79,6 @@ class _GroupLoad:
         self._connection = connection
         self._loads = loads
         self._local = local
-        self._began = time.monotonic()
         #: Of each dealership: what was judged and done.
         self._found: dict[int, Found] = {}
         self._readings: tuple[FileReading, ...] = ()
@@ -143,20 +136,17 @@ class _GroupLoad:
         if not known:
             head.heed_older("not one of its rows is of a known rooftop")
             return
-        held = False
-        for number, load in self._loads.items():
-            await self._turn_to(number)
-            found, _ = await load.judge(parts[number])
-            held |= found.verdict.reason is not None
-            await connection.execute(_REFUSED)
-        with contextlib.suppress(_TakenBack):
+        with contextlib.suppress(TakenBack):
             async with connection.transaction():
-                await connection.execute(_FORGET)
-                await connection.execute(nobodys, not known)
                 for number, load in self._loads.items():
                     await self._apply(number, load, parts[number])
-                if held:
-                    raise _TakenBack
+                if _verdict(self._found).reason is not None:
+                    raise TakenBack
+            return
+        for number, load in self._loads.items():  # what was rejected was taken back too
+            await self._turn_to(number)
+            await load.deciding.decide(parts[number])
+            await connection.execute(_REFUSED)
 
     async def _turn_to(self, number: int) -> None:
         """Forget the dealership before, and set what is set locally for this one."""
@@ -182,8 +172,6 @@ class _GroupLoad:
         self, head: Load, parts: Mapping[int, Finished], now: datetime
     ) -> tuple[Report, ...]:
         readings = self._suspended(parts)
-        files = {file.index: file for file in head.task.job.files}
-        rejections = {}
         tallies = {
             reading.file: _summed(reading, parts, self._found)
             for reading in readings
@@ -192,28 +180,14 @@ class _GroupLoad:
         if tallies:
             await self._connection.execute(_CLEAR)
             await self._connection.execute(_GATHER)
-            rejections = await head.deciding.findings()
-        verdict = _verdict(self._found)
-        useless = frozenset() if verdict.reason else account.useless(tallies)
-        told = max(tallies.keys() - useless, default=-1)
         gone = sum(found.gone for found in self._found.values())
-        reports = []
-        for reading in readings:
-            report = head.report_of(files[reading.file], reading, now)
-            tally = tallies.get(reading.file)
-            report = account.outcome(report, reading, tally, rejections.get(reading.file, ()))
-            if reading.file in useless:
-                report = account.unusable(report)
-            else:
-                report = account.judged(report, verdict, gone if reading.file == told else None)
-            reports.append(replace(report, dealerships=self._counts(reading.file, report)))
-        seconds = time.monotonic() - self._began
-        timed = [replace(report, seconds=seconds) for report in reports]
-        if head.task.dry_run:
-            return tuple(timed)
-        written = [await head.write(report) for report in timed]
-        await self._keep(head, parts, written)
-        return tuple(written)
+        told = await head.tell(readings, Done(_verdict(self._found), tallies, gone), now)
+        reports = await head.write_all(
+            [replace(it, dealerships=self._counts(it.file_index, it)) for it in told]
+        )
+        if not head.task.dry_run:
+            await self._keep(head, parts, reports)
+        return reports
 
     def _suspended(self, parts: Mapping[int, Finished]) -> tuple[FileReading, ...]:
         """Give the readings, with the warning why a dealership's vehicles are not missed."""
@@ -269,12 +243,7 @@ def _summed(
     nobodys = reading.rejected - of_parts
     counts = Counts(header=reading.header, blank=reading.blank, rejected=nobodys)
     for tally in tallies:
-        counts = Counts(
-            **{
-                name.name: getattr(counts, name.name) + getattr(tally.counts, name.name)
-                for name in fields(Counts)
-            }
-        )
+        counts += tally.counts
     unread = nobodys + sum(tally.unread for tally in tallies)
     fault = guard.imbalance(reading, counts, unread)
     if fault is not None:

@@ -13,9 +13,11 @@ Rules:
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 from ingestd.config import Feed
 from ingestd.errors import Clash, OlderFirst, OutOfTurn, TryAgain
@@ -58,8 +60,16 @@ class _DryRun(Exception):
     """Ends a transaction that is not to be committed."""
 
 
-class _TakenBack(Exception):
+class TakenBack(Exception):
     """Ends a savepoint: what was held was only tried out."""
+
+
+class Done(NamedTuple):
+    """What reports tell: the verdict, each file's tally, and how many vehicles are gone."""
+
+    verdict: guard.Verdict = guard.Verdict()
+    tallies: Mapping[int, account.Tally] = MappingProxyType({})
+    gone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +213,7 @@ class Load:
             )
             for file in self.task.job.files
         ]
-        return tuple([await self.write(report) for report in reports])
+        return tuple([await self._write(report) for report in reports])
 
     # The judgement.
 
@@ -215,10 +225,10 @@ class Load:
             return replace(found, tallies=await self.deciding.tallies(finished, {}))
         if found.verdict.reason is None:
             return await self.applied(finished, found, unmatched=unmatched)
-        with contextlib.suppress(_TakenBack):
+        with contextlib.suppress(TakenBack):
             async with self._connection.transaction():
                 found = await self.applied(finished, found, unmatched=unmatched)
-                raise _TakenBack
+                raise TakenBack
         return found
 
     async def judge(self, finished: Finished) -> tuple[Found, bool]:
@@ -285,35 +295,45 @@ class Load:
     async def _record(
         self, finished: Finished, found: Found | None, now: datetime
     ) -> tuple[Report, ...]:
-        files = {file.index: file for file in self.task.job.files}
-        readings, tallies = finished.files, found.tallies if found else {}
+        readings = finished.files
         if found is not None and found.facts.deactivates:
             readings = account.suspended(finished, self.listing.past.nameless)
         readings = await self.deciding.warned(readings)
-        rejections = await self.deciding.findings() if tallies else {}
-        useless = account.useless(tallies) if found and not found.verdict.reason else frozenset()
+        done = Done() if found is None else Done(found.verdict, found.tallies, found.gone)
+        reports = await self.write_all(await self.tell(readings, done, now))
+        if found is not None and not self.task.dry_run:
+            await self._keep(reports, finished, found)
+        return reports
+
+    async def tell(
+        self, readings: Sequence[FileReading], done: Done, now: datetime
+    ) -> list[Report]:
+        """Make the reports: what was counted of each file, rejected, and judged."""
+        files = {file.index: file for file in self.task.job.files}
+        rejections = await self.deciding.findings() if done.tallies else {}
+        useless = frozenset() if done.verdict.reason else account.useless(done.tallies)
+        last = max(done.tallies.keys() - useless, default=-1)
         reports = []
         for reading in readings:
-            report = self.report_of(files[reading.file], reading, now)
-            tally = tallies.get(reading.file)
-            report = account.outcome(report, reading, tally, rejections.get(reading.file, ()))
-            if reading.file in useless:
+            number = reading.file
+            report = self.report_of(files[number], reading, now)
+            found = rejections.get(number, ())
+            report = account.outcome(report, reading, done.tallies.get(number), found)
+            if number in useless:
                 report = account.unusable(report)
-            elif found is not None:
-                last = reading.file == max(tallies.keys() - useless, default=-1)
-                report = account.judged(report, found.verdict, found.gone if last else None)
+            else:
+                gone = done.gone if number == last else None
+                report = account.judged(report, done.verdict, gone)
             reports.append(report)
+        return reports
+
+    async def write_all(self, reports: Sequence[Report]) -> tuple[Report, ...]:
+        """Write the reports, and give them with their numbers; of a dry run, without."""
         seconds = time.monotonic() - self._began
         timed = [replace(report, seconds=seconds) for report in reports]
-        if self.task.dry_run:
-            return tuple(timed)
-        written = [await self.write(report) for report in timed]
-        if found is not None:
-            await self._keep(written, finished, found)
-        return tuple(written)
+        return tuple(timed if self.task.dry_run else [await self._write(it) for it in timed])
 
-    async def write(self, report: Report) -> Report:
-        """Write a report, and give it with its number."""
+    async def _write(self, report: Report) -> Report:
         report = account.approved(self._before.get(report.file_index), report)
         return replace(report, import_id=await books.write_report(self._connection, report))
 

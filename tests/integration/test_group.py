@@ -268,3 +268,13 @@ async def test_where_a_policy_hides_dealerships_each_is_loaded_under_its_own(dat
         report = await group.load(lots({"N": [1, 2], "S": [3]}, price=9_000))
 
         assert shares(report) == {north: {"updated": 2}, south: {"updated": 1}}
+
+
+async def test_what_is_held_of_one_for_what_another_got_before_is_taken_back_for_both(group):
+    """The same new VINs under both rooftops: they are the first one's, and the other's no more."""
+    await group.load(lots({"N": [90], "S": [91]}))
+    both = range(1, 13)
+    report = await group.load(lots({"N": [90, *both], "S": [91, *both]}))
+
+    assert (str(report.outcome), report.reason) == ("held", "rejected_rows")
+    assert await group.active() == {"N": ["S90"], "S": ["S91"]}

@@ -129,3 +129,9 @@ def test_a_group_files_report_has_the_counts_of_each_dealership():
         (7, 0),
     ]
     assert "dealerships" not in REPORT.as_json()
+
+
+def test_counts_of_two_are_added_outcome_by_outcome():
+    both = Counts(header=1, added=2, rejected=3) + Counts(blank=4, added=5)
+    assert both == Counts(header=1, blank=4, added=7, rejected=3)
+    assert both.total() == 15
