@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from hashlib import blake2b
 
+from ingestd.folding import fold
 from ingestd.model import Drift, Heading
 
 _NEAR = 0.7
@@ -16,7 +17,7 @@ _MOST_COMPARED = 100
 
 def fingerprint(headers: Iterable[str]) -> str:
     """Give 16 hexadecimal digits that are the same for the same set of headers."""
-    names = sorted(name for name in map(_fold, headers) if name)
+    names = sorted(name for name in map(fold, headers) if name)
     return blake2b("\x1f".join(names).encode(), digest_size=8).hexdigest()
 
 
@@ -44,20 +45,16 @@ def since(before: Sequence[Heading], now: Heading) -> Drift:
     """Compare a file with the one of the last delivery that it resembles most."""
     if not before:
         return Drift()
-    mine = set(map(_fold, now.headers))
-    last = max(before, key=lambda one: len(mine & set(map(_fold, one.headers))))
+    mine = set(map(fold, now.headers))
+    last = max(before, key=lambda one: len(mine & set(map(fold, one.headers))))
     if fingerprint(last.headers) == fingerprint(now.headers):
         return Drift()
     return changes(last.headers, now.headers, last.mapping, now.mapping)
 
 
-def _fold(header: str) -> str:
-    return "".join(filter(str.isalnum, header.casefold()))
-
-
 def _without(headers: Sequence[str], others: Iterable[str]) -> list[str]:
-    known = {"", *map(_fold, others)}
-    return [header for header in dict.fromkeys(headers) if _fold(header) not in known]
+    known = {"", *map(fold, others)}
+    return [header for header in dict.fromkeys(headers) if fold(header) not in known]
 
 
 def _renamed(
@@ -75,9 +72,9 @@ def _renamed(
 def _likeness(header: str, other: str, before: Sequence[str], now: Sequence[str]) -> float:
     if _neighbours(header, before) == _neighbours(other, now):
         return 1.0
-    return SequenceMatcher(None, _fold(header), _fold(other), autojunk=False).ratio()
+    return SequenceMatcher(None, fold(header), fold(other), autojunk=False).ratio()
 
 
 def _neighbours(header: str, headers: Sequence[str]) -> tuple[str, ...]:
     at = headers.index(header)
-    return (*map(_fold, headers[max(0, at - 1) : at]), "", *map(_fold, headers[at + 1 : at + 2]))
+    return (*map(fold, headers[max(0, at - 1) : at]), "", *map(fold, headers[at + 1 : at + 2]))

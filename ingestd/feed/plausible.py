@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ingestd.feed.columns import Columns
+from ingestd.folding import fold
 
 Cells: TypeAlias = Sequence[str]
 Reason: TypeAlias = Literal["shifted_columns", "not_an_inventory", "rows_alike", "prices_alike"]
@@ -117,17 +118,13 @@ def _is_nothing(cell: str) -> bool:
     return cell.strip().lower() in _NOTHING
 
 
-def _fold(header: str) -> str:
-    return "".join(filter(str.isalnum, header.casefold()))
-
-
 def _foreign(
     headers: Sequence[str], rows: Sequence[Cells], ignored: Collection[str]
 ) -> Implausible | None:
-    spared = set(map(_fold, ignored))
+    spared = set(map(fold, ignored))
     found: dict[str, str] = {}
     for index, header in enumerate(headers):
-        name = _fold(header)
+        name = fold(header)
         if name in _KIND_OF and name not in spared and _varies(rows, index):
             found[name] = header
     if len(found) < 2:  # noqa: PLR2004  one may be there by chance

@@ -16,6 +16,7 @@ import re
 import unicodedata
 
 from ingestd.feed import aliases
+from ingestd.folding import fold
 
 #: What nested data call the object that a field is in; ``dealer.name`` is no vehicle's.
 _INSIDE = frozenset(
@@ -51,8 +52,7 @@ _PRICED = frozenset((*aliases.ALIASES["price"], *aliases.ALIASES["msrp"], *alias
 
 def normalise(header: str) -> str:
     """Reduce a header to what is compared: its letters and digits, without accents, case folded."""
-    folded = unicodedata.normalize("NFKD", header).casefold()
-    return "".join(filter(str.isalnum, folded))
+    return fold(unicodedata.normalize("NFKD", header))
 
 
 def name(header: str) -> str:

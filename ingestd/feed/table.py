@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from ingestd.feed.heading import Layout
 from ingestd.feed.quoting import Texts, alone, lines, quotes, rowlike, straight
 from ingestd.feed.ragged import BLANK, clean, filled, footer, joined, numeric
+from ingestd.folding import fold
 
 Kind: TypeAlias = Literal["row", "header", "blank", "bad"]
 _Batches: TypeAlias = Iterator[tuple[list[str], bool]]
@@ -263,7 +264,7 @@ def _title(cells: Sequence[str]) -> tuple[str, ...]:
 
 def _fold(cell: str) -> str:
     """Give what of a header is compared: letters and digits, for each page may set it anew."""
-    return "".join(filter(str.isalnum, clean(cell[:_LONGEST_NAME]).casefold()))
+    return fold(clean(cell[:_LONGEST_NAME]))
 
 
 def _named(names: list[str]) -> int:

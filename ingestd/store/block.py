@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ingestd.config import TargetSettings
+from ingestd.folding import fold
 from ingestd.kinds import MONEY_UNITS
 from ingestd.model import FIELDS
 from ingestd.store.layout import CatalogueColumn
@@ -38,8 +39,8 @@ _OWN = {
 
 def proposal(table: str, columns: Sequence[CatalogueColumn], settings: TargetSettings) -> str:
     """Give the block for ``table``; what ``settings`` says already stays said."""
-    by_name = {_letters(column.name): column for column in columns}
-    wanted = {field: (_letters(field), *_ALSO.get(field, ())) for field in FIELDS}
+    by_name = {fold(column.name): column for column in columns}
+    wanted = {field: (fold(field), *_ALSO.get(field, ())) for field in FIELDS}
     fields = {**_found(wanted, by_name), **settings.columns}
     own = {**_found(_OWN, by_name), **settings.own}
     used = {*fields.values(), *own.values()}
@@ -56,10 +57,6 @@ def proposal(table: str, columns: Sequence[CatalogueColumn], settings: TargetSet
     if unused:
         lines.append(f"# columns that no field fills: {', '.join(unused)}")
     return "\n".join(lines)
-
-
-def _letters(name: str) -> str:
-    return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
 def _found(
