@@ -20,7 +20,7 @@ from ingestd.feed import identity, mapping, quoting
 from ingestd.feed.columns import Columns
 from ingestd.feed.encode import own_target, rejection, stored
 from ingestd.feed.excerpt import pick
-from ingestd.feed.inspection import Inspection, Leftover, Sightings
+from ingestd.feed.inspection import READ, Inspection, Leftover, Sightings
 from ingestd.feed.proposal import Draft, Guess, propose
 from ingestd.groupfile import GroupReader, Share
 from ingestd.mail.parts import Blocked, Member
@@ -33,6 +33,7 @@ from ingestd.model import (
     Finished,
     Part,
     ReadJob,
+    Target,
 )
 from ingestd.onefile import FileReader, Table, find_table
 from ingestd.opening import open_delivery, open_members
@@ -202,36 +203,31 @@ def _inspected(member: Member | Blocked, reader: FileReader) -> Inspection:
     finished = _finished([reader], rows.resolve())
     rejections += [finding for _, finding in finished.rejected]
     reasons.update(finding.reason for _, finding in finished.rejected)
-    reading, columns = finished.files[0], reader.columns or Columns((), {}, ())
+    return replace(
+        _understood(reader, finished.files[0], seen, target),
+        duplicates=len(finished.duplicates),
+        sample=tuple(sample),
+        rejections=tuple(rejections[:MOST_REJECTIONS]),
+        reasons=dict(reasons),
+    )
+
+
+def _understood(
+    reader: FileReader, reading: FileReading, seen: Sightings, target: Target
+) -> Inspection:
+    """Tell what was understood of a file, but for its rows."""
+    columns = reader.columns or Columns((), {}, ())
     if reading.reason:
         seen.look(columns, reader.sample)
     suggestions = mapping.suggest(columns, target)
     leftover = seen.leftover(columns, suggestions)
     return Inspection(
+        **{name: getattr(reading, name) for name in READ},
         file=reading.name,
-        reason=reading.reason,
-        message=reading.message,
-        lines=reading.lines,
-        header=reading.header,
-        blank=reading.blank,
-        rows=reading.rows,
-        duplicates=len(finished.duplicates),
-        rejected=reading.rejected,
-        warnings=reading.warnings,
-        encoding=reading.encoding,
-        delimiter=reading.delimiter,
-        quoting=reading.quoting,
-        mapping=reading.mapping,
-        unmapped=reading.unmapped,
         suggestions=suggestions,
-        sample=tuple(sample),
-        rejections=tuple(rejections[:MOST_REJECTIONS]),
-        warnings_list=reading.warnings_list,
         config=propose(_draft(reader, reading, columns, leftover)),
-        why=reading.why,
         filled=dict(seen.filled),
         samples=seen.samples(),
-        reasons=dict(reasons),
         leftover=leftover,
     )
 

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -12,7 +12,7 @@ from ingestd.feed.copytext import NULL, unescape
 from ingestd.feed.heading import guess
 from ingestd.feed.mapping import likely_prices
 from ingestd.feed.values import plain
-from ingestd.model import STAGE_HEAD, Finding, Target
+from ingestd.model import STAGE_HEAD, FileReading, Finding, Target
 
 _MOST_LOOKED_AT = 200  # rows of which values are kept
 _SAMPLES = 3
@@ -35,7 +35,7 @@ class Leftover:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """What would be understood of a file (the keys of ``inspect --json``).
 
@@ -51,7 +51,7 @@ class Inspection:
     header: int
     blank: int
     rows: int
-    duplicates: int
+    duplicates: int = 0
     rejected: int
     warnings: int
     encoding: str | None
@@ -60,8 +60,8 @@ class Inspection:
     mapping: Mapping[str, tuple[str, ...]]
     unmapped: tuple[str, ...]
     suggestions: tuple[tuple[str, str], ...]
-    sample: tuple[Mapping[str, Any], ...]
-    rejections: tuple[Finding, ...]
+    sample: tuple[Mapping[str, Any], ...] = ()
+    rejections: tuple[Finding, ...] = ()
     warnings_list: tuple[Finding, ...]
     config: str
     why: str = ""
@@ -70,6 +70,13 @@ class Inspection:
     reasons: Mapping[str, int] = field(default_factory=dict)
     leftover: tuple[Leftover, ...] = ()
 
+
+#: What it tells of a file as the reading has it.
+READ = tuple(
+    name.name
+    for name in fields(Inspection)
+    if name.name != "file" and name.name in {its.name for its in fields(FileReading)}
+)
 
 Suggestions: TypeAlias = Sequence[tuple[str, str]]
 
