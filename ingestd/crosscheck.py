@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
 from ingestd.errors import Fault
-from ingestd.model import FIELDS
 from ingestd.rooftops import choices
 from ingestd.settings import Config, Feed, Folder, Mailbox
+from ingestd.vehicle import FIELDS
 
 #: The one host whose mail bears Microsoft's unsigned form of Authentication-Results.
 MICROSOFT = "outlook.office365.com"

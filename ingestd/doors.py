@@ -23,9 +23,9 @@ from ingestd.model import (
     Paper,
     Reading,
     ReadJob,
-    Target,
 )
 from ingestd.report import Report, Settlement
+from ingestd.vehicle import Target
 
 
 class Source(Protocol):

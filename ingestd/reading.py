@@ -24,20 +24,11 @@ from ingestd.feed.inspection import READ, Inspection, Leftover, Sightings
 from ingestd.feed.proposal import Draft, Guess, propose
 from ingestd.groupfile import GroupReader, Share
 from ingestd.mail.parts import Blocked, Member
-from ingestd.model import (
-    Chunks,
-    Excerpt,
-    File,
-    FileReading,
-    Finding,
-    Finished,
-    Part,
-    ReadJob,
-    Target,
-)
+from ingestd.model import Chunks, Excerpt, File, FileReading, Finding, Finished, Part, ReadJob
 from ingestd.onefile import FileReader, Table, find_table
 from ingestd.opening import open_delivery, open_members
 from ingestd.rooftops import choices
+from ingestd.vehicle import Target
 
 __all__ = ["excerpt", "inspect", "open_delivery", "read"]
 

@@ -19,11 +19,12 @@ from ingestd.config import Feed
 from ingestd.feed import combined, engine, lists, numbers, quick, values, words
 from ingestd.feed.columns import Columns
 from ingestd.feed.copytext import NULL
+from ingestd.feed.memo import Memo
 from ingestd.feed.numbers import Unit
 from ingestd.feed.quick import Quick
 from ingestd.feed.values import BLANK, UNREADABLE_TEXT, WORDS, Flaw, Noted
 from ingestd.feed.writing import Write, fits_common, writer, writes_whole
-from ingestd.model import Column, Target
+from ingestd.vehicle import Column, Target
 
 Cells: TypeAlias = Sequence[str]
 #: COPY text, or why there is none; ``Noted``: with a warning.
@@ -41,10 +42,7 @@ YEARS_AHEAD = 2
 _YES = ("1", "y", "yes", "true")
 _NO = ("0", "n", "no", "false")
 #: What is remembered of a column: so many cells, each no longer than this.
-_MEMO_CELLS = 4096
-_MEMO_LENGTH = 100
-_MEMO_LISTS = 512
-_MEMO_LIST_LENGTH = 2000
+_MEMO, _MEMO_OF_LISTS = (4096, 100), (512, 2000)
 
 
 @dataclass(slots=True)
@@ -72,29 +70,13 @@ class Plan:
     notes: Notes = field(default_factory=Notes)
 
 
-class _Memo(dict[str, Result]):
-    """What short cells were read as: most columns repeat a few values."""
-
-    def __init__(self, read: Read, *, lists: bool) -> None:
-        super().__init__()
-        self._read = read
-        self._most = _MEMO_LISTS if lists else _MEMO_CELLS
-        self._longest = _MEMO_LIST_LENGTH if lists else _MEMO_LENGTH
-
-    def __missing__(self, cell: str) -> Result:
-        value = self._read(cell)
-        if len(self) < self._most and len(cell) <= self._longest:
-            self[cell] = value
-        return value
-
-
 class _Answers(dict[str, str | None]):
     """What a field takes by its first cell alone; ``None``: that takes a search.
 
     ``blank`` is what a blank cell means, where it means always the same.
     """
 
-    def __init__(self, memo: _Memo, blank: str | None) -> None:
+    def __init__(self, memo: Memo[Result], blank: str | None) -> None:
         super().__init__()
         self._memo, self._blank = memo, blank
 
@@ -159,13 +141,13 @@ _UNIQUE = frozenset({"stock_number", "description", "images", "url", "mileage", 
 
 
 def _taker(plan: Plan, column: Column, indexes: tuple[int, ...]) -> Taker:
-    memo: _Memo | None = None
+    memo: Memo[Result] | None = None
     if column.field == "mileage":
         looks = tuple(_mileage_looks(plan, column, indexes))
     else:
         read = _reader(plan, column)
         if column.field not in _UNIQUE:
-            memo = _Memo(read, lists=column.field == "features")
+            memo = Memo(read, *(_MEMO_OF_LISTS if column.field == "features" else _MEMO))
         looks = tuple(_looks(plan, column, indexes, memo.__getitem__ if memo is not None else read))
     first = looks[0][0]
     if first in plan.columns.flags or first in (plan.columns.engine or ()):

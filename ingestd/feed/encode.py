@@ -20,15 +20,18 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import getitem, itemgetter
 from typing import Any, NamedTuple
 
 from ingestd.feed import vin as ladder
 from ingestd.feed.cells import Cells, Plan, takers
 from ingestd.feed.copytext import NULL, as_json, escape, fields, unescape
+from ingestd.feed.memo import Memo
 from ingestd.feed.values import Flaw, in_transit, is_blank, plain, stock_number
 from ingestd.feed.vin import BAD, BLANK, Verdict
-from ingestd.model import FIELDS, PROVISIONAL, STAGE_HEAD, Column, Finding, Known, Target
+from ingestd.model import Finding, Known
+from ingestd.vehicle import FIELDS, PROVISIONAL, STAGE_HEAD, Column, Target
 
 LONGEST_VALUE = 200
 #: What is remembered of a column that no field took: so many cells, none longer than this.
@@ -306,7 +309,7 @@ def _extras(plan: Plan) -> Callable[[Cells], str]:
         unique = name if name not in named else f"{name} (column {index + 1})"
         named[unique] = index
     pick = _picker(tuple(named.values()))
-    pairs = [_Pairs(name) for name in named]
+    pairs = [Memo(partial(_pair, as_json(name)), _MOST_PAIRS, _LONGEST_PAIR) for name in named]
 
     def write(cells: Cells) -> str:
         found = ",".join(filter(None, map(getitem, pairs, pick(cells))))
@@ -315,19 +318,10 @@ def _extras(plan: Plan) -> Callable[[Cells], str]:
     return write if named else lambda _cells: NULL
 
 
-class _Pairs(dict[str, str]):
-    """A header and a cell as they stand in a JSON object, as COPY text; "" for a blank cell."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = as_json(name)
-
-    def __missing__(self, cell: str) -> str:
-        text = plain(cell)
-        pair = f"{self._name}:{as_json(text)}" if text and not text.isspace() else ""
-        if len(self) < _MOST_PAIRS and len(cell) <= _LONGEST_PAIR:
-            self[cell] = pair
-        return pair
+def _pair(name: str, cell: str) -> str:
+    """Give header and cell as they stand in a JSON object, as COPY text; "" for a blank cell."""
+    text = plain(cell)
+    return f"{name}:{as_json(text)}" if text and not text.isspace() else ""
 
 
 def stored(target: Target, line: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from ingestd.feed.copytext import NULL, unescape
 from ingestd.feed.heading import guess
 from ingestd.feed.mapping import likely_prices
 from ingestd.feed.values import plain
-from ingestd.model import STAGE_HEAD, FileReading, Finding, Target
+from ingestd.model import FileReading, Finding
+from ingestd.vehicle import STAGE_HEAD, Target
 
 _MOST_LOOKED_AT = 200  # rows of which values are kept
 _SAMPLES = 3

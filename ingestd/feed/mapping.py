@@ -21,7 +21,7 @@ from ingestd.feed.columns import Columns
 from ingestd.feed.numbers import Unit
 from ingestd.feed.roles import AGREEMENT, YES_OR_NO, Cells, Roles, Rows, decide, share
 from ingestd.feed.spelling import normalise
-from ingestd.model import Target
+from ingestd.vehicle import Target
 
 _NEAR = 0.8
 _NEAR_IDENTIFIER = 0.55

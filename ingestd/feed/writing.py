@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from ingestd.feed.copytext import as_array, as_json, escape, unescape
 from ingestd.feed.values import Flaw
-from ingestd.model import Column, Target
+from ingestd.vehicle import Column, Target
 
 Write: TypeAlias = Callable[[Any], str | Flaw]
 

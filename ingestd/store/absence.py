@@ -18,10 +18,10 @@ Rules:
 
 from dataclasses import dataclass
 
-from ingestd.model import FIELDS
 from ingestd.store.history import Change, note
 from ingestd.store.layout import Layout
 from ingestd.store.sql import SAME_LINE, Names, ident, literal
+from ingestd.vehicle import FIELDS
 
 ABSENT = """vehicle_id bigint, stored boolean, listed boolean, baseline boolean, held boolean,
     priced boolean, elsewhere boolean, sighted boolean"""

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ingestd.config import TargetSettings
 from ingestd.folding import fold
 from ingestd.kinds import MONEY_UNITS
-from ingestd.model import FIELDS
 from ingestd.store.layout import CatalogueColumn
 from ingestd.store.profile import MONEY, NEEDED, WORDS
+from ingestd.vehicle import FIELDS
 
 #: Names that columns bear elsewhere, in letters and digits only, besides the field's own.
 _ALSO = {

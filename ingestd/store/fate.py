@@ -9,8 +9,8 @@ Reasons given here: ambiguous_stock_number, make_missing, model_missing, year_mi
 The one warning: vin_stored_twice.
 """
 
-from ingestd.model import PROVISIONAL
 from ingestd.store.sql import BLANKS, IDENTITY, SAME_LINE, STATUS_BIT, Names, ident, literal
+from ingestd.vehicle import PROVISIONAL
 
 _IDENTITY_BITS = 31  # FIELDS begins with the five
 

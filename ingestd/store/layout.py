@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from ingestd.model import FIELDS, Column, Target
 from ingestd.store.profile import MONEY, Profile
+from ingestd.vehicle import FIELDS, Column, Target
 
 #: Short type name in the catalogue -> what COPY must produce (``Column.type``).
 _COPIED_AS = {

@@ -15,11 +15,11 @@ Status and is_active of a stored vehicle (a new one is active unless its row say
     on                               the row's word; without one both stay
 """
 
-from ingestd.model import FIELDS
 from ingestd.store import history, overruled
 from ingestd.store.history import Change
 from ingestd.store.layout import Slot
 from ingestd.store.sql import IDENTITY, SAME_LINE, Names, ident, literal
+from ingestd.vehicle import FIELDS
 
 KEEP_FINDINGS = """
 INSERT INTO ingest.rejections (import_id, line, column_name, reason, value)

@@ -19,7 +19,6 @@ from ingestd.model import (
     Letter,
     Reading,
     ReadJob,
-    Target,
 )
 from ingestd.report import Report, Settlement
 from ingestd.rooftops import choices
@@ -33,6 +32,7 @@ from ingestd.store.lookup import Lookup, forget_changes
 from ingestd.store.pool import Pool, open_pool
 from ingestd.store.replies import Replies
 from ingestd.store.target import check_absence, read_layout
+from ingestd.vehicle import Target
 
 
 class PostgresStore:

@@ -16,8 +16,8 @@ Rules:
 from hashlib import blake2b
 
 from ingestd.feed.vin import LENGTH, PLACEHOLDER_LETTERS, TOYOTA
-from ingestd.model import FIELDS
 from ingestd.store.layout import Layout, Slot, without_length
+from ingestd.vehicle import FIELDS
 
 #: Taken from the fate, where they are completed; all other fields from the stage.
 IDENTITY = ("vin", "stock_number", "make", "model", "year")

@@ -40,11 +40,9 @@ from ingestd.tell.catalogue import (
     DEACTIVATIONS,
     DELIVERIES,
     EXPECT_EVERY,
-    FILE_REASONS,
     HEADER_DRIFTS,
     HELD_DEACTIVATIONS,
     HELD_IMPORTS,
-    HOLD_REASONS,
     IMPORT_DURATION,
     IMPORT_HOLDS,
     IMPORT_LAST_SUCCESS,
@@ -55,7 +53,6 @@ from ingestd.tell.catalogue import (
     MAILBOX_CONNECTED,
     MAILBOX_LAST_ACTIVITY,
     MAILBOX_LAST_SUCCESS,
-    OTHER,
     OUTCOMES,
     POOL_CONNECTIONS,
     POOL_STATES,
@@ -66,7 +63,6 @@ from ingestd.tell.catalogue import (
     REPLIES,
     REPLY_OUTCOMES,
     ROW_OUTCOMES,
-    ROW_REASONS,
     ROW_REJECTS,
     ROW_WARNINGS,
     ROWS,
@@ -74,10 +70,10 @@ from ingestd.tell.catalogue import (
     SOURCE_UP,
     SPOOL_BYTES,
     START_TIME,
-    WARNING_REASONS,
     WORKER_RESTARTS,
     Declared,
 )
+from ingestd.tell.reasons import FILE_REASONS, HOLD_REASONS, OTHER, ROW_REASONS, WARNING_REASONS
 
 _OF_MAILBOX = (MAILBOX_CONNECTED, MAILBOX_LAST_ACTIVITY, MAILBOX_LAST_SUCCESS)
 _APPLIED = (Outcome.IMPORTED, Outcome.UNCHANGED)

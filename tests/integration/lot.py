@@ -17,8 +17,6 @@ import asyncpg
 
 from ingestd.config import Config, Feed
 from ingestd.model import (
-    FIELDS,
-    PROVISIONAL,
     Arrival,
     Delivery,
     Duplicate,
@@ -29,10 +27,10 @@ from ingestd.model import (
     Finished,
     Identity,
     ReadJob,
-    Target,
 )
 from ingestd.report import Report
 from ingestd.store.postgres import PostgresStore
+from ingestd.vehicle import FIELDS, PROVISIONAL, Target
 
 IDENTITY = FIELDS[:5]
 _VALUES = dict(

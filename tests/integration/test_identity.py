@@ -2,7 +2,8 @@
 
 import pytest
 
-from ingestd.model import FIELDS, Finding, Outcome
+from ingestd.model import Finding, Outcome
+from ingestd.vehicle import FIELDS
 from tests.integration.lot import Sheet, add_lot, car, counts, reasons, vin
 
 

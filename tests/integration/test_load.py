@@ -11,8 +11,9 @@ import asyncpg
 import pytest
 
 from ingestd.errors import Clash, Misconfigured, OlderFirst, ReadFailed, TryAgain
-from ingestd.model import FIELDS, Duplicate, File, Finding, Finished, Identity, Outcome
+from ingestd.model import Duplicate, File, Finding, Finished, Identity, Outcome
 from ingestd.store.target import profiles
+from ingestd.vehicle import FIELDS
 from tests.integration.lot import (
     Rejected,
     Sheet,

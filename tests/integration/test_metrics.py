@@ -14,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from ingestd.config import Config, parse
 from ingestd.model import FileReading, Finding, Outcome
 from ingestd.report import Counts
-from ingestd.tell.catalogue import CATALOGUE, FILE_REASONS, OUTCOMES, ROW_OUTCOMES, document
+from ingestd.tell.catalogue import CATALOGUE, OUTCOMES, ROW_OUTCOMES, document
 from ingestd.tell.metrics import Metrics, _Process, revision
+from ingestd.tell.reasons import FILE_REASONS
 from tests.integration.settlements import STARTED, refused, report, settlement
 
 CONFIG = """

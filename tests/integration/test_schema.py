@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from ingestd.model import FIELDS
+from ingestd.vehicle import FIELDS
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -4,10 +4,10 @@ import pytest
 
 from ingestd.config import Database, TargetSettings, parse
 from ingestd.errors import Misconfigured
-from ingestd.model import FIELDS
 from ingestd.store.layout import Layout
 from ingestd.store.pool import open_pool
 from ingestd.store.target import profiles, read_layout
+from ingestd.vehicle import FIELDS
 from tests.integration.lot import add_lot, car, counts, opened, vin
 
 

@@ -12,9 +12,10 @@ import asyncpg
 
 from ingestd import reading
 from ingestd.config import Feed, Limits
-from ingestd.model import Arrival, Delivery, Reading, ReadJob, State, Target
+from ingestd.model import Arrival, Delivery, Reading, ReadJob, State
 from ingestd.report import Report
 from ingestd.store.postgres import PostgresStore
+from ingestd.vehicle import Target
 from tests.meaning.nouns import COLUMNS, Agreement, Sent, Sheet, Told
 from tests.meaning.sending import CONFIGURED, HEADERS, content
 

@@ -1,8 +1,8 @@
 """Vehicles tables for the tests of what is made of them."""
 
-from ingestd.model import FIELDS
 from ingestd.store.layout import CatalogueColumn, Facts, Layout, lay_out
 from ingestd.store.profile import Profile
+from ingestd.vehicle import FIELDS
 
 _TYPES = {
     "year": ("int4", "integer"),

@@ -1,6 +1,6 @@
 from ingestd.feed import aliases
 from ingestd.feed.spelling import normalise
-from ingestd.model import FIELDS
+from ingestd.vehicle import FIELDS
 
 
 def test_every_field_has_names_and_no_other():

@@ -7,7 +7,7 @@ from ingestd.feed.cells import Plan, takers
 from ingestd.feed.columns import Columns
 from ingestd.feed.copytext import NULL
 from ingestd.feed.encode import own_target
-from ingestd.model import Column, Target
+from ingestd.vehicle import Column, Target
 
 
 def target(*columns, **options):

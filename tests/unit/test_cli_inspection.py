@@ -7,7 +7,7 @@ import pytest
 from ingestd import reading
 from ingestd.cli.inspection import WARNING, print_inspection
 from ingestd.config import Limits, parse
-from ingestd.tell.catalogue import OTHER, WARNING_REASONS
+from ingestd.tell.reasons import OTHER, WARNING_REASONS
 from tests.dialects import VINS
 
 HEAD = "VIN\tStock\tMake\tModel\tYear\tPrice\tStatus\tMilage Rdg\tWhen\n"

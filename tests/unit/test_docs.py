@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ingestd.config import TargetSettings, parse
 from ingestd.feed.aliases import ALIASES
-from ingestd.model import FIELDS
+from ingestd.vehicle import FIELDS
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ROOT / "docs" / "columns.md"

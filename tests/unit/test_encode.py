@@ -8,7 +8,8 @@ from ingestd.feed import copytext, vin
 from ingestd.feed.cells import Plan
 from ingestd.feed.encode import BITS, Encoder, Place, own_target, rejection, stored
 from ingestd.feed.mapping import map_columns
-from ingestd.model import FIELDS, PROVISIONAL, STAGE_HEAD, Column, Finding, Known, Target
+from ingestd.model import Finding, Known
+from ingestd.vehicle import FIELDS, PROVISIONAL, STAGE_HEAD, Column, Target
 
 HEADERS = ("VIN", "Stock", "Make", "Model", "Year", "Price", "Status", "Notes", "", "Notes")
 SAMPLE = (("", "", "", "", "", "", "In Stock", "", "", ""),)

@@ -1,7 +1,7 @@
 from ingestd.feed.columns import Columns
 from ingestd.feed.encode import own_target
 from ingestd.feed.inspection import Leftover, Sightings
-from ingestd.model import FIELDS
+from ingestd.vehicle import FIELDS
 
 # What was seen
 

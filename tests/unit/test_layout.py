@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 
-from ingestd.model import FIELDS
 from ingestd.store.layout import (
     CatalogueColumn,
     Facts,
@@ -11,6 +10,7 @@ from ingestd.store.layout import (
     misfits,
     without_length,
 )
+from ingestd.vehicle import FIELDS
 from tests.unit.tables import catalogue, layout, profile
 
 

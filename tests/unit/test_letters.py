@@ -11,8 +11,8 @@ import pytest
 from ingestd.model import Arrival, Delivery, FileReading, Finding, Outcome, State
 from ingestd.report import Counts, Lines, Reply, Report
 from ingestd.tell import letters
-from ingestd.tell.catalogue import FILE_REASONS, OTHER, ROW_REASONS
 from ingestd.tell.letters import FILES, LISTED, body, compose, message_id, scrubbed, shown, subject
+from ingestd.tell.reasons import FILE_REASONS, OTHER, ROW_REASONS
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SENDER = "inventory@example.com"

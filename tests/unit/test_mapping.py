@@ -3,7 +3,7 @@ import pytest
 from ingestd.config import Feed
 from ingestd.feed.encode import own_target
 from ingestd.feed.mapping import known, map_columns, no_identifier, suggest
-from ingestd.model import FIELDS, Column, Target
+from ingestd.vehicle import FIELDS, Column, Target
 
 TARGET = own_target()
 SEED_ONLY = Target("seed", tuple(Column(name, name, "text") for name in FIELDS[:20]))

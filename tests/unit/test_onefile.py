@@ -8,7 +8,8 @@ from ingestd.feed import drift, identity
 from ingestd.feed.copytext import fields
 from ingestd.feed.encode import own_target, rejection, stored
 from ingestd.mail.parts import Blocked, Member
-from ingestd.model import FIELDS, File, Finding, ReadJob
+from ingestd.model import File, Finding, ReadJob
+from ingestd.vehicle import FIELDS
 from tests.dialects import VINS
 
 FEED = Feed(name="lot", dealership=1, mode="full")

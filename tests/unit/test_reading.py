@@ -14,7 +14,6 @@ from ingestd.feed import copytext, vin
 from ingestd.feed.encode import own_target, rejection, stored
 from ingestd.mail.parts import blocks
 from ingestd.model import (
-    FIELDS,
     Arrival,
     Duplicate,
     Excerpt,
@@ -25,6 +24,7 @@ from ingestd.model import (
     Known,
     ReadJob,
 )
+from ingestd.vehicle import FIELDS
 
 TARGET = own_target()
 LIMITS = Limits()

@@ -12,7 +12,8 @@ from ingestd.feed import identity
 from ingestd.feed.copytext import fields
 from ingestd.feed.encode import own_target, rejection
 from ingestd.mail.parts import Member
-from ingestd.model import STAGE_HEAD, File, FileReading, ReadJob
+from ingestd.model import File, FileReading, ReadJob
+from ingestd.vehicle import STAGE_HEAD
 from tests.dialects import VINS
 
 DELIMITERS = {"tab": "\t", "comma": ",", "pipe": "|", "semicolon": ";"}

@@ -1,7 +1,7 @@
 import pytest
 
 from ingestd.feed.writing import DOES_NOT_FIT, fits_common, writer, writes_whole
-from ingestd.model import Column, Target
+from ingestd.vehicle import Column, Target
 
 
 def write(column, value, **options):
