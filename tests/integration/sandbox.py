@@ -12,6 +12,7 @@ import errno
 import os
 import platform
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -33,6 +34,8 @@ def missing() -> str | None:
         return "the filter is built for x86_64 only"
     if not any(header.exists() for header in HEADERS):
         return "the numbers of the system calls are not installed: apt-get install linux-libc-dev"
+    if shutil.which("systemd-analyze") is None:
+        return "systemd-analyze is not installed: apt-get install systemd"
     return None
 
 
