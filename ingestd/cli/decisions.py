@@ -10,10 +10,10 @@ import typer
 from rich.text import Text
 
 from ingestd import once
-from ingestd.cli.codes import EX_NOINPUT, EX_OK
+from ingestd.cli.codes import EX_OK
 from ingestd.cli.feed import exit_code, implicit_feed
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
-from ingestd.cli.terminal import complain, console, print_json, print_report
+from ingestd.cli.terminal import console, give_up, no_import, print_json, print_report
 from ingestd.config import Config, Feed
 from ingestd.report import Report
 from ingestd.store.decisions import Decided
@@ -39,7 +39,7 @@ def approve(
         report = await store.report(number)
         why = None if report is None else await _unreadable(store, settings, report)
         if report is None or why is not None:
-            return Decided(refusal=why or _no_import(number)), ()
+            return Decided(refusal=why or no_import(number)), ()
         decided = await store.approve(number)
         if decided.refusal is not None or not decided.by_command:
             return decided, ()
@@ -112,14 +112,9 @@ def _feed(settings: Config, report: Report) -> Feed | None:
     return next((feed for feed in known if feed.name == report.feed), None)
 
 
-def _no_import(number: int) -> str:
-    return f"there is no import {number}; `ingestd imports list` shows the latest"
-
-
 def _told(decided: Decided, reports: tuple[Report, ...], *, as_json: bool) -> None:
     if decided.refusal is not None:
-        complain(decided.refusal)
-        raise typer.Exit(EX_NOINPUT)
+        give_up(decided.refusal)
     for report in reports:
         if as_json:
             print_json(report.as_json())

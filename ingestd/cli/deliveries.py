@@ -1,13 +1,13 @@
 """WIRE  ``ingestd deliveries``: what came, from whom, and what became of it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from ingestd.cli.codes import EX_NOINPUT
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
-from ingestd.cli.terminal import complain, console, print_json, print_report, print_table
+from ingestd.cli.terminal import console, give_up, print_json, print_report, print_table
 from ingestd.report import Report
 from ingestd.store.postgres import PostgresStore as Store
 
@@ -70,8 +70,7 @@ def show(
 
     found, reports = with_store(read_config(config, embedded=embedded), work)
     if not found:
-        complain(f"there is no delivery {number}; `ingestd deliveries list` shows the latest")
-        raise typer.Exit(EX_NOINPUT)
+        give_up(f"there is no delivery {number}; `ingestd deliveries list` shows the latest")
     if as_json:
         print_json({**found[0], "imports": [report.as_json() for report in reports]})
         return
@@ -99,15 +98,8 @@ def retry(
         return await store.redo(number)
 
     refusal = with_store(read_config(config, embedded=embedded), work)
-    if refusal is not None:
-        complain(refusal)
-        raise typer.Exit(EX_NOINPUT)
-    if as_json:
-        print_json({"delivery_id": number, "state": "received"})
-        return
-    console().print(
-        Text(f"delivery {number} will be done again; `ingestd deliveries show {number}`")
-    )
+    state = {"state": "received"}
+    _ended(number, refusal, "will be done again", state if as_json else None)
 
 
 @deliveries.command()
@@ -124,10 +116,15 @@ def drop(
         return await store.drop(number)
 
     refusal = with_store(read_config(config, embedded=embedded), work)
+    state = {"outcome": "rejected", "reason": "dropped"}
+    _ended(number, refusal, "is dropped", state if as_json else None)
+
+
+def _ended(number: int, refusal: str | None, done: str, state: Mapping[str, str] | None) -> None:
+    """Tell the end of a command; as JSON where ``state`` is given: how the delivery stands."""
     if refusal is not None:
-        complain(refusal)
-        raise typer.Exit(EX_NOINPUT)
-    if as_json:
-        print_json({"delivery_id": number, "outcome": "rejected", "reason": "dropped"})
+        give_up(refusal)
+    if state is not None:
+        print_json({"delivery_id": number, **state})
         return
-    console().print(Text(f"delivery {number} is dropped; `ingestd deliveries show {number}`"))
+    console().print(Text(f"delivery {number} {done}; `ingestd deliveries show {number}`"))

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ingestd.cli.codes import EX_NOINPUT
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
 from ingestd.cli.terminal import (
-    complain,
     counts_sentence,
+    give_up,
+    no_import,
     print_json,
     print_report,
     print_table,
@@ -71,7 +71,7 @@ def show(
 
     report = with_store(read_config(config, embedded=embedded), work)
     if report is None:
-        _no_such(number)
+        give_up(no_import(number))
     elif as_json:
         print_json(report.as_json())
     else:
@@ -95,18 +95,13 @@ def rejections(
 
     found = with_store(read_config(config, embedded=embedded), work)
     if found is None:
-        _no_such(number)
+        give_up(no_import(number))
     elif as_json:
         for finding in found:
             print_json(finding_json(finding))
     else:
         rows = ((f.line, f.column, f.reason, f.value) for f in found)
         print_table(("line", "column", "reason", "value"), rows)
-
-
-def _no_such(number: int) -> None:
-    complain(f"there is no import {number}; `ingestd imports list` shows the latest")
-    raise typer.Exit(EX_NOINPUT)
 
 
 def status(

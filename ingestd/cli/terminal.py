@@ -3,12 +3,14 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ingestd.cli.codes import EX_NOINPUT
 from ingestd.model import Finding, Outcome
 from ingestd.report import Report
 
@@ -27,6 +29,17 @@ def complain(message: str) -> None:
     """Print an error to stderr, each line under the program's name."""
     for line in message.splitlines() or [""]:
         sys.stderr.write(f"ingestd: {line}\n")
+
+
+def give_up(message: str) -> NoReturn:
+    """Say that what was asked for is not there, or cannot be done, and end."""
+    complain(message)
+    raise typer.Exit(EX_NOINPUT)
+
+
+def no_import(number: int) -> str:
+    """Say that there is no such import."""
+    return f"there is no import {number}; `ingestd imports list` shows the latest"
 
 
 def print_json(value: Any) -> None:

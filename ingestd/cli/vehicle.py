@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from ingestd.cli.codes import EX_NOINPUT, Usage
+from ingestd.cli.codes import Usage
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
-from ingestd.cli.terminal import complain, console, print_json, print_table
+from ingestd.cli.terminal import console, give_up, print_json, print_table
 from ingestd.config import did_you_mean
 from ingestd.store.lookup import Sought
 from ingestd.store.postgres import PostgresStore as Store
@@ -50,8 +50,7 @@ def vehicle(  # noqa: PLR0913  one for each option
 
     found, near = with_store(read_config(config, embedded=embedded), work)
     if not found:
-        complain(_not_found(sought, near))
-        raise typer.Exit(EX_NOINPUT)
+        give_up(_not_found(sought, near))
     for one in found:
         if as_json:
             print_json(one)
