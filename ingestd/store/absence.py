@@ -193,12 +193,15 @@ WHERE {self.id} = a.vehicle_id AND {self.dealership} = $1 AND $2::text IS NOT NU
   AND {self._is_named()}"""
 
     def _is_named(self) -> str:
-        """Whether a row that is no vehicle names ``v``: by VIN, or where one has none by stock."""
+        """Whether a rejected row names ``v``: by VIN, or where one of the two has none by stock.
+
+        Of a duplicate, the row that counts names it; its own VIN may be a dummy.
+        """
         fold = self.fold("w.stock_number")
-        no_row = "SELECT {} FROM pg_temp.ingestd_fate w WHERE w.outcome IS NOT NULL AND {}"
+        no_row = "SELECT {} FROM pg_temp.ingestd_fate w WHERE w.outcome = 'rejected' AND {}"
         known = no_row.format("w.vehicle_id", "w.vehicle_id IS NOT NULL")
         vins = no_row.format("w.vin", "w.vin IS NOT NULL")
-        stocks = no_row.format(fold, "w.outcome = 'rejected' AND w.stock_number IS NOT NULL")
+        stocks = no_row.format(fold, "w.stock_number IS NOT NULL")
         return f"""({self.id} IN ({known}) OR {self.stored_vin()} IN ({vins})
        OR {self.stored_stock()} IN ({stocks} AND w.vin IS NULL)
        OR ({self.stored_vin()} IS NULL AND {self.stored_stock()} IN ({stocks})))"""

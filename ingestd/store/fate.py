@@ -92,8 +92,9 @@ class Fate(Names):
         A row that the reader's last word rejects bears no VIN: had it one that is to be
         believed, it would have been told apart.  Of status, only the file's own bit is kept.
         A row that was given another's VIN is no placeholder for having had one itself.
-        A placeholder that was replaced here means the vehicle that bore it.  Of two vehicles
-        with one VIN the active, then the newest is meant.  ``of_group``: the rows of one
+        A placeholder that was replaced here means the vehicle that bore it, unless the row is
+        of another model or year: then it was given again.  Of two vehicles with one VIN the
+        active, then the newest is meant.  ``of_group``: the rows of one
         dealership alone.
         """
         mine = "\n  WHERE s.dealership_id = $1" if of_group else ""
@@ -105,6 +106,10 @@ class Fate(Names):
         vin = normal.format(self.staged("vin"), "vin", BLANKS)
         stock = normal.format(self.staged("stock_number"), "stock_number", BLANKS)
         stock = stock.replace("upper(btrim(", "(btrim(")
+        same = " AND ".join(
+            f"coalesce(lower(r.{field}) = p.{field}, true)" for field in ("make", "model")
+        )
+        same += " AND coalesce(r.year = p.year, true)"
         return f"""
 INSERT INTO pg_temp.ingestd_fate (file_no, line, keep, vin, stock_number, make, model, year,
   outcome, reason, column_name, value, vehicle_id, respell, twice, provisional, replaced)
@@ -133,8 +138,12 @@ FROM (
          AS x(file_no, line, reason, column_name, value)
          ON x.file_no = s.file_no AND x.line = s.line{mine}
 ) r
-LEFT JOIN ingest.provisional_vins p
-       ON p.dealership_id = $1 AND p.vin = r.vin AND p.replaced_by IS NOT NULL
+LEFT JOIN (
+  SELECT p.vin, p.replaced_by, {self._known("make")} AS make, {self._known("model")} AS model,
+         {self.stored("year")} AS year
+  FROM ingest.provisional_vins p JOIN {self.vehicles} v ON {self.id} = p.vehicle_id
+  WHERE p.dealership_id = $1 AND {self.dealership} = $1 AND p.replaced_by = {self.stored_vin()}
+) p ON p.vin = r.vin AND {same}
 LEFT JOIN (
   SELECT vin, spelt, id, twice FROM (
     SELECT vin, spelt, id, row_number() OVER named AS place,

@@ -117,9 +117,8 @@ class _GroupLoad:
         return max(self._loads.values(), key=order)
 
     def _follow(self, head: Load) -> None:
-        standing = (head.task.approved, head.task.older_waits)
         for load in self._loads.values():
-            load.task = replace(load.task, approved=standing[0], older_waits=standing[1])
+            load.task = replace(head.task, job=load.task.job)
 
     # One dealership after the other.
 

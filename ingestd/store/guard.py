@@ -91,7 +91,8 @@ class Facts:
     """A delivery as the guard sees it.
 
     ``whole``: none of its files was refused.  ``suspended``: some of its rows may be missing
-    vehicles.  ``approved``: a person said that all is well.
+    vehicles.  ``approved``: a person said that its rows are well; ``gone``: that what it lost is
+    gone.
     """
 
     at: datetime
@@ -104,6 +105,7 @@ class Facts:
     whole: bool = True
     suspended: bool = False
     approved: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +133,18 @@ class Verdict:
 
 
 def judge(facts: Facts, rules: Guard) -> Verdict:
-    """Judge a delivery; what a person approved is not judged again."""
+    """Judge a delivery; what a person approved is not judged again.
+
+    Who approved rows that were held was told nothing of vehicles lost: these are judged as ever.
+    """
     if not facts.approved:
         for reason, message in _faults(facts, rules):
             return Verdict(reason, f"{message}; {_DECIDE}", hold=facts.past.hold)
     if not (facts.full and facts.whole):
         return Verdict(hold=facts.past.hold)
-    if facts.deactivates and (_too_many(facts, rules) or (facts.approved and facts.past.hold)):
+    if facts.deactivates and (_too_many(facts, rules) or (facts.gone and facts.past.hold)):
         gone = Verdict(drops=True, moves=True)
-        return gone if facts.approved else _held(facts, rules)
+        return gone if facts.gone else _held(facts, rules)
     return Verdict(misses=facts.deactivates and not facts.suspended, moves=True)
 
 
@@ -218,7 +223,10 @@ def _lots(facts: Facts, rules: Guard) -> Iterator[tuple[str, str]]:
 
 
 def _too_many(facts: Facts, rules: Guard) -> bool:
+    """Say whether more is lost than is believed; that a lot is empty never is."""
     counted = facts.counted
+    if not counted.rows and counted.lost:
+        return True
     if counted.baseline < FEWEST or counted.lost <= rules.few_lost:
         return False
     return counted.lost / counted.baseline > _most_lost(facts, rules)
@@ -262,13 +270,28 @@ def _agreed(facts: Facts, rules: Guard) -> Hold | None:
 
 def _sentence(facts: Facts, hold: Hold, rules: Guard) -> str:
     lost, baseline = facts.counted.lost, facts.counted.baseline
+    approve = "`ingestd imports approve ID` says that they are gone"
+    if not facts.counted.rows:
+        return (
+            f"not one of {baseline} vehicles is listed any more: they stay as they are until some"
+            f" are listed again, or {approve}"
+        )
     most = _of_hundred(_most_lost(facts, rules))
     return (
         f"{lost} of {baseline} vehicles are no longer listed ({_percent(lost, baseline)}; at most"
-        f" {most} are believed, {_days(facts):.1f} days after the delivery before): they stay as"
+        f" {most} are believed, {_after(_days(facts))} the delivery before): they stay as"
         f" they are until {rules.confirmations} further deliveries, 20 hours apart, say the same"
-        f" ({hold.confirmed} so far), or `ingestd imports approve ID` says that they are gone"
+        f" ({hold.confirmed} so far), or {approve}"
     )
+
+
+def _after(days: float) -> str:
+    if days < 1:
+        return "less than a day after"
+    return "a day after" if days < _TWO else f"{int(days)} days after"
+
+
+_TWO = 2
 
 
 # What the reader shows.

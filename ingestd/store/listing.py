@@ -63,7 +63,7 @@ class Listing:
         row = await self._connection.fetchrow(_PAST, *reversed(self._mine))
         self.past = guard.Past() if row is None else _past(dict(row))
 
-    async def facts(self, finished: Finished, *, approved: bool) -> guard.Facts:
+    async def facts(self, finished: Finished) -> guard.Facts:
         """Find what differs from the listings, and count it, in temporary tables alone."""
         connection, sql, feed = self._connection, self._sql, self._whose.feed
         latest = self.past.latest
@@ -87,7 +87,6 @@ class Listing:
             evidence=finished.evidence,
             whole=not any(reading.reason for reading in finished.files),
             suspended=guard.suspension(finished, self.past.nameless) is not None,
-            approved=approved,
         )
 
     async def settle(self, facts: guard.Facts, verdict: guard.Verdict, file: int) -> int:

@@ -44,7 +44,8 @@ _LOCAL = {
 class Task:
     """What is to be loaded: the arguments of ``load`` as one noun, and what the ledger adds.
 
-    ``approved``: an operator wants it as it is; ``older_waits``: older ones of its feed wait.
+    ``approved``: an operator wants its rows as they are; ``gone``: and what it lost switched
+    off; ``older_waits``: older ones of its feed wait.
     """
 
     delivery: Delivery
@@ -53,6 +54,7 @@ class Task:
     reading: Reading
     dry_run: bool = False
     approved: bool = False
+    gone: bool = False
     older_waits: bool = False
 
 
@@ -189,7 +191,13 @@ class Load:
         if guard.is_older(delivery, latest):
             # What was loaded before a newer one stays so: only its deactivations come too late.
             return before if account.applied(before) else await self._supersede(latest, now)
-        self.task = replace(self.task, approved=standing.approved, older_waits=standing.older_waits)
+        held = any(report.outcome is Outcome.HELD for report in before)
+        self.task = replace(
+            self.task,
+            approved=standing.approved,
+            gone=standing.approved and not held,
+            older_waits=standing.older_waits,
+        )
         if before:
             await decisions.forget_rows(self._connection, delivery.id, feed)
             self._before = {report.file_index: report for report in before}
@@ -234,7 +242,8 @@ class Load:
     async def judge(self, finished: Finished) -> tuple[Found, bool]:
         """Decide what every line is, and judge it; say whether any row is of no stored vehicle."""
         unmatched = await self.deciding.decide(finished)
-        facts = await self.listing.facts(finished, approved=self.task.approved)
+        facts = await self.listing.facts(finished)
+        facts = replace(facts, approved=self.task.approved, gone=self.task.gone)
         if await self.deciding.any_useless(finished):
             facts = replace(facts, whole=False)
         verdict = guard.judge(facts, self.task.feed.guard)

@@ -7,7 +7,8 @@ Rules:
 
 Status and is_active of a stored vehicle (a new one is active unless its row says otherwise):
 
-    off, and not by ingestd          both stay: a person's word counts
+    off, and so by a person          both stay: their word counts, also where they made sold
+                                     what ingestd had switched off, or the other way round
     off, sold as the feed said       a word for on offer brings it back, and so does a file
                                      without any status; a cell that is blank or cannot be
                                      read says nothing, and both stay
@@ -31,7 +32,7 @@ WHERE f.outcome = 'rejected'"""
 OFF = """
 INSERT INTO ingest.deactivations AS d (vehicle_id, dealership_id, delivery_id, reason, at)
 SELECT c.vehicle_id, $1, $2, 'sold', now() FROM pg_temp.ingestd_changed c
-WHERE c.was_on AND NOT c.now_on
+WHERE NOT c.now_on
 ON CONFLICT (vehicle_id) DO UPDATE SET dealership_id = excluded.dealership_id,
   delivery_id = excluded.delivery_id, reason = excluded.reason, at = excluded.at"""
 
@@ -97,7 +98,7 @@ class Merge(Names):
         return f"""
 INSERT INTO pg_temp.ingestd_changed (file_no, line, vehicle_id, was_on, now_on)
 SELECT f.file_no, f.line, {self.id}, {self.is_on()},
-       NOT {self.stays()} AND NOT {self.sold_now()}
+       CASE WHEN NOT {self.stays()} THEN NOT {self.sold_now()} END
 FROM pg_temp.ingestd_fate f
 JOIN pg_temp.{self.stage} s ON {SAME_LINE}
 JOIN {self.vehicles} v ON {self.id} = f.vehicle_id
@@ -233,7 +234,7 @@ ON CONFLICT (vehicle_id) DO NOTHING"""
     def twins(self) -> str:
         """Switch off a vehicle without VIN whose stock number a vehicle with VIN now bears.
 
-        Empty where the table cannot say so.
+        Once: what a person switched on since stays.  Empty where the table cannot say so.
         """
         off = self.switched_off()
         if off is None:
@@ -252,6 +253,8 @@ WITH twin AS MATERIALIZED (
     AND w.vin IS NOT NULL AND {self.same_car()}
     AND NOT EXISTS (SELECT FROM pg_temp.ingestd_fate t
                     WHERE t.vehicle_id = {self.id} AND t.outcome IS NULL)
+    AND NOT EXISTS (SELECT FROM ingest.deactivations t
+                    WHERE t.vehicle_id = {self.id} AND t.reason = 'twin')
   ORDER BY {self.id} FOR NO KEY UPDATE OF v
 ), gone AS (
   UPDATE {self.vehicles} v SET {", ".join(assignments)}
@@ -282,11 +285,22 @@ WITH fresh AS MATERIALIZED (
 SELECT file_no, count(*) AS extras FROM fresh GROUP BY file_no"""
 
     def on_again(self) -> str:
-        """What is on offer was switched off by nobody: forget that ingestd once did."""
+        """What is on offer was switched off by nobody: forget that ingestd once did.
+
+        Whoever switched it on has seen it: it was not missed.  Only a twin that no row means is
+        remembered, which is how a person's word on it is known.
+        """
         return f"""
-DELETE FROM ingest.deactivations d USING pg_temp.ingestd_fate f, {self.vehicles} v
-WHERE d.dealership_id = $1 AND f.vehicle_id = d.vehicle_id AND f.outcome IS NULL
-  AND {self.id} = d.vehicle_id AND {self.is_on()}"""
+WITH again AS (
+  DELETE FROM ingest.deactivations d USING {self.vehicles} v
+  WHERE d.dealership_id = $1 AND {self.id} = d.vehicle_id AND {self.is_on()}
+    AND (d.reason <> 'twin' OR EXISTS (
+         SELECT FROM pg_temp.ingestd_fate f WHERE f.vehicle_id = d.vehicle_id
+           AND f.outcome IS NULL))
+  RETURNING d.vehicle_id
+)
+UPDATE ingest.listings l SET misses = 0 FROM again
+WHERE l.dealership_id = $1 AND l.vehicle_id = again.vehicle_id AND l.misses > 0"""
 
     def junk(self) -> str:
         """A VIN that the reader took away from its rows identifies nothing at this dealership.

@@ -36,7 +36,7 @@ FATE = """file_no integer, line integer, keep bigint, vin text, stock_number tex
     field text, vehicle_id bigint, respell boolean, twice boolean, provisional boolean,
     replaced boolean, succeeds boolean, from_dealership bigint"""
 
-#: Columns of the temporary table ``c``.
+#: Columns of the temporary table ``c``.  ``now_on``: what the row makes of it; NULL: it stays.
 CHANGED = "file_no integer, line integer, vehicle_id bigint, was_on boolean, now_on boolean"
 
 
@@ -149,8 +149,21 @@ class Names:
         return slot.column.name, self.cast(slot, word)
 
     def by_a_person(self) -> str:
-        """Whether the stored vehicle is off, and not by ingestd."""
-        return f"(NOT {self.is_on()} AND d.vehicle_id IS NULL)"
+        """Whether the stored vehicle is off, and a person left it so.
+
+        ingestd did not switch it off, or left it sold where it is not, or the other way round.
+        """
+        theirs = "d.vehicle_id IS NULL"
+        if self._tells_sold():
+            sold = literal(self.layout.target.status_sold)
+            is_sold = f"({self.stored('status')}::text IS NOT DISTINCT FROM {sold})"
+            theirs = f"({theirs} OR (d.reason = 'sold') <> {is_sold})"
+        return f"(NOT {self.is_on()} AND {theirs})"
+
+    def _tells_sold(self) -> bool:
+        """Say whether the table has one mark for what is sold and another for what is gone."""
+        other = self.layout.active or self.layout.gone
+        return bool(other) and self.layout.slot("status") is not None
 
     def still_sold(self) -> str:
         """Whether ingestd left the vehicle sold, and the row has nothing to say against it.
@@ -158,12 +171,8 @@ class Names:
         A cell that is blank or cannot be read says nothing.  A file without any status does:
         what it lists is on offer.
         """
-        sold = f"{self.stored('status')}::text IS NOT DISTINCT FROM "
-        sold += literal(self.layout.target.status_sold)
-        if not self.layout.active or self.layout.slot("status") is None:
-            sold = "d.reason = 'sold'"  # there, one mark stands for all that is off
         silent = f"{self.staged('status')} IS NULL AND f.keep & {STATUS_BIT} = 0"
-        return f"(NOT {self.is_on()} AND d.vehicle_id IS NOT NULL AND {sold} AND {silent})"
+        return f"(NOT {self.is_on()} AND d.reason IS NOT DISTINCT FROM 'sold' AND {silent})"
 
     def stays(self) -> str:
         """Whether status and is_active stay as stored."""

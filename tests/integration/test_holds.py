@@ -49,7 +49,7 @@ async def test_it_is_imported_although_no_row_changed_and_says_why(days):
     report = await cut(days, 1, *range(60))
     assert (report.outcome, counts(report)) == (Outcome.IMPORTED, {"unchanged": 60})
     assert report.message == (
-        "40 of 100 vehicles are no longer listed (40 %; at most 35 % are believed, 1.0 days after"
+        "40 of 100 vehicles are no longer listed (40 %; at most 35 % are believed, a day after"
         " the delivery before): they stay as they are until 3 further deliveries, 20 hours apart,"
         " say the same (0 so far), or `ingestd imports approve ID` says that they are gone"
     )
@@ -342,7 +342,7 @@ async def test_a_dry_run_tells_that_it_would_be_held(days):
 # Approved.
 
 
-async def approve(days: Days, report: Report, *numbers: int) -> Report:
+async def approve(days: Days, report: Report, *numbers: int, **fields: int) -> Report:
     """Load a delivery once more, as the daemon does when an operator approved its import."""
     lot = days.lot
     await lot.admin.execute(
@@ -354,17 +354,28 @@ async def approve(days: Days, report: Report, *numbers: int) -> Report:
     (row,) = [row for row in deliveries if row["id"] == report.delivery_id]
     delivery = await lot.deliver(key=row["key"], first_seen=row["first_seen"])
     try:
-        return await lot.load(*cars(*numbers), delivery=delivery)
+        return await lot.load(*cars(*numbers, **fields), delivery=delivery)
     finally:
         lot.feed = feed
 
 
-async def test_an_approved_delivery_is_not_judged(days):
+async def test_of_an_approved_delivery_the_rows_are_not_judged_and_what_it_lost_is(days):
+    """Nobody who approved its rows was told how many vehicles it would switch off."""
     await cut(days, 0, *range(30))
     report = await held(days, 1, "another_lot", [Sheet(cars(*range(30, 60)))])
     done = await approve(days, report, *range(30, 60))
-    assert (done.outcome, counts(done), done.deactivated) == (Outcome.IMPORTED, {"added": 30}, 30)
-    assert len(await days.on()) == 30
+    assert (done.outcome, counts(done), done.deactivated) == (Outcome.IMPORTED, {"added": 30}, 0)
+    assert (done.held_deactivations, len(await days.on())) == (30, 60)
+    gone = await approve(days, report, *range(30, 60))
+    assert (counts(gone), gone.deactivated, len(await days.on())) == ({"added": 30}, 30, 30)
+
+
+async def test_an_approved_jump_of_prices_switches_nothing_off_of_which_it_did_not_tell(days):
+    await cut(days, 0, *range(30))
+    dearer = cars(*range(12), price=90_000)
+    report = await held(days, 1, "price_jump", [Sheet(dearer)])
+    done = await approve(days, report, *range(12), price=90_000)
+    assert (done.deactivated, done.held_deactivations, len(await days.on())) == (0, 18, 30)
 
 
 async def test_approved_deactivations_happen_at_once_and_the_baseline_moves(days):

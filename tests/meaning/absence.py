@@ -42,6 +42,14 @@ def note(feed: Agreement, key: Key, listing: Listing, lot: Lot) -> None:
             vehicle.lister, vehicle.listed = feed.name, key
 
 
+def on_again(lot: Lot, meant: set[int]) -> None:
+    """Who switched a vehicle on has seen it.  A person's word on a twin is remembered."""
+    for vehicle in lot.vehicles:
+        known = vehicle.off is not None and (vehicle.off != "twin" or vehicle.id in meant)
+        if vehicle.on_offer() and known:
+            vehicle.off, vehicle.misses = None, 0
+
+
 def miss(feed: Agreement, at: datetime, listing: Listing, lot: Lot) -> int:
     """Count a miss of each vehicle this feed listed last; tell how many it switches off."""
     return sum(_missed(feed, at, it) for it in lot.vehicles if _can_miss(feed, it, listing))
@@ -53,7 +61,7 @@ def _can_miss(feed: Agreement, vehicle: Vehicle, listing: Listing) -> bool:
 
 
 def _missed(feed: Agreement, at: datetime, vehicle: Vehicle) -> bool:
-    """What was missed often enough is off, whoever switched it on since: the next file heals it."""
+    """What was missed often enough goes off."""
     if vehicle.missed is None or at - vehicle.missed >= APART:
         vehicle.misses, vehicle.missed = vehicle.misses + 1, at
     return vehicle.misses >= feed.missing_after and switch_off(vehicle)

@@ -159,6 +159,12 @@ def same_car(one: Entry | Vehicle, other: Entry | Vehicle) -> bool:
     return len(makes) <= 1 and (len(years) < 2 or abs(years[0] - years[1]) <= 1)
 
 
+def same_model(one: Entry, other: Vehicle) -> bool:
+    """Whether make, model and year agree where both are known."""
+    pairs = [(getattr(one, name), getattr(other, name)) for name in ("make", "model", "year")]
+    return all(str(a).lower() == str(b).lower() for a, b in pairs if a and b)
+
+
 def same_stock(one: Entry | Vehicle | Refused, other: Entry | Vehicle | Refused) -> bool:
     number = folded(one.stock_number)
     return number != "" and number == folded(other.stock_number)

@@ -14,7 +14,7 @@ Standings = Mapping[tuple[str, int], Standing]
 
 def claimed(entries: Iterable[Entry], lot: Lot, others: Iterable[Vehicle]) -> dict[str, Vehicle]:
     """The vehicles of other dealerships whose VINs rows bear, where they mean none of ours."""
-    vins = {entry.vin for entry in entries if entry.vin and lot.named(entry.vin) is None}
+    vins = {entry.vin for entry in entries if entry.vin and lot.named(entry) is None}
     return {str(it.key()): it for it in others if it.key() in vins}
 
 

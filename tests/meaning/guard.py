@@ -85,9 +85,14 @@ def lost(standing: Standing, facts: Facts) -> Ids:
 
 
 def too_many(standing: Standing, facts: Facts) -> bool:
-    """More than max(35 %, 10 % for each day since the last accepted delivery), and than five."""
+    """More than max(35 %, 10 % for each day since the last accepted delivery), and than five.
+
+    That a lot is empty is never believed.
+    """
     gone = len(lost(standing, facts))
     had = len((standing.baseline or frozenset()) & facts.existing)
+    if not facts.rows and gone:
+        return True
     if standing.key is None or had < FEWEST or gone <= 5:
         return False
     days = (facts.at - standing.key[0]) / DAY

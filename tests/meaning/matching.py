@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.meaning.entries import Entry, Refused, same_car, same_stock
+from tests.meaning.entries import Entry, Refused, same_car, same_model, same_stock
 from tests.meaning.nouns import Place, Vehicle, provisional
 
 
@@ -23,24 +23,27 @@ class Matched:
 class Lot:
     """One dealership's vehicles, and what its VINs once were.
 
-    ``once`` has, by a provisional VIN that was replaced, the vehicle that bore it.
+    ``once`` has, by a provisional VIN that was replaced, the vehicle that bore it, and its VIN.
     """
 
     vehicles: list[Vehicle]
-    once: dict[str, int] = field(default_factory=dict)
+    once: dict[str, tuple[int, str | None]] = field(default_factory=dict)
 
     def by_vin(self, vin: str) -> Vehicle | None:
         """Of two stored with one VIN: the active, then the newest."""
         found = [vehicle for vehicle in self.vehicles if vehicle.key() == vin]
         return max(found, key=lambda it: (it.on_offer(), it.id), default=None)
 
-    def named(self, vin: str) -> Vehicle | None:
-        return self.by_vin(vin) or self.remembered(vin)
+    def named(self, entry: Entry) -> Vehicle | None:
+        if entry.vin is None:
+            return None
+        return self.remembered(entry) or self.by_vin(entry.vin)
 
-    def remembered(self, vin: str) -> Vehicle | None:
-        """The vehicle that bore a provisional VIN before it got its own."""
-        number = self.once.get(vin)
-        return next((it for it in self.vehicles if it.id == number), None)
+    def remembered(self, entry: Entry) -> Vehicle | None:
+        """The vehicle that bore a provisional VIN before it got its own, if it is such a car."""
+        known = self.once.get(entry.vin or "")
+        bore = next((it for it in self.vehicles if (it.id, it.key()) == known), None)
+        return bore if bore is not None and same_model(entry, bore) else None
 
 
 def match(entries: Iterable[Entry], lot: Lot, foreign: set[str]) -> Matched:
@@ -75,9 +78,7 @@ def _leave_out(found: Matched) -> None:
 
 
 def _by_vin(entry: Entry, lot: Lot) -> Vehicle | None:
-    if entry.vin is None:
-        return None
-    return lot.named(entry.vin)
+    return lot.named(entry)
 
 
 def _by_stock(entries: list[Entry], lot: Lot, found: Matched) -> None:

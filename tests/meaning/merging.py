@@ -64,8 +64,9 @@ def _state(entry: Entry, vehicle: Vehicle) -> None:
 
 
 def by_a_person(vehicle: Vehicle) -> bool:
-    """Off, and not written by ingestd."""
-    return not vehicle.on_offer() and vehicle.off is None
+    """Off, and not as ingestd left it: sold where it had not sold it, or the other way round."""
+    ours = vehicle.off is not None and (vehicle.off == "sold") == (vehicle.status == "sold")
+    return not vehicle.on_offer() and not ours
 
 
 def _still_sold(entry: Entry, vehicle: Vehicle) -> bool:
@@ -78,5 +79,7 @@ def twins(entry: Entry, vehicle: Vehicle, lot: Lot, meant: set[int]) -> Iterable
     for other in lot.vehicles:
         if other.id in meant or other.id == vehicle.id or other.key() is not None:
             continue
+        if other.off == "twin":
+            continue  # a person switched it on since
         if other.on_offer() and same_stock(entry, other) and same_car(entry, other):
             yield other

@@ -26,7 +26,9 @@ class World:
 
     vehicles: list[Vehicle] = field(default_factory=list)
     junk: dict[int, set[str]] = field(default_factory=dict)  # by dealership
-    once: dict[int, dict[str, int]] = field(default_factory=dict)  # by dealership: VIN, vehicle
+    once: dict[int, dict[str, tuple[int, str | None]]] = field(
+        default_factory=dict
+    )  # by dealership
     standings: dict[tuple[str, int], Standing] = field(default_factory=dict)
     numbers: int = 0
 
@@ -50,13 +52,16 @@ class World:
         """The rows of the table, in the order in which they were made."""
         return [vehicle.shown() for vehicle in sorted(self.vehicles, key=lambda it: it.id)]
 
-    def deliver(self, feed: Agreement, sent: Sent, *, approved: bool = False) -> Told:
-        """Fold a delivery; one that is held as a whole changes nothing."""
+    def deliver(self, feed: Agreement, sent: Sent, approved: str = "") -> Told:
+        """Fold a delivery; one that is held as a whole changes nothing.
+
+        A person may have approved its ``rows``, or that what it lost is ``gone``.
+        """
         latest = self.standing(feed).key
         if latest is not None and sent.key() < latest:
             return Told(("superseded",) * len(sent.sheets), "newer_applied")
         before = copy.deepcopy(self.__dict__)
-        told = _Delivery(self, feed, sent, approved=approved).told()
+        told = _Delivery(self, feed, sent, approved).told()
         if "held" in told.outcomes:
             self.__dict__.update(before)
         return told
@@ -65,7 +70,7 @@ class World:
 class _Delivery:
     """One delivery for one feed, as far as it is folded."""
 
-    def __init__(self, world: World, feed: Agreement, sent: Sent, *, approved: bool) -> None:
+    def __init__(self, world: World, feed: Agreement, sent: Sent, approved: str) -> None:
         self.world, self.feed, self.sent, self.approved = world, feed, sent, approved
         self.standing = world.standing(feed)
         self.junk = world.junk.setdefault(feed.dealership, set())
@@ -136,7 +141,7 @@ class _Delivery:
         self.deactivated[file] += was_on and not vehicle.on_offer()
         lot = self.world.lot(self.feed.dealership)
         if was is not None and was != vehicle.key() and provisional(was):
-            lot.once[was] = vehicle.id
+            lot.once[was] = (vehicle.id, vehicle.key())
         for twin in merging.twins(entry, vehicle, lot, meant) if entry.vin else ():
             twin.is_active, twin.off = False, "twin"
             self.deactivated[file] += 1
@@ -199,6 +204,7 @@ class _Delivery:
         """Count misses, or hold deactivations (give how many); keep what the next is judged by."""
         standing, facts, feed = self.standing, self._facts(), self.feed
         lot = self.world.lot(feed.dealership)
+        absence.on_again(lot, {it.id for it in self.matched.means.values() if it is not None})
         whole = not (self.useless or any(it.reason for it in self.reads))
         absence.note(feed, self.sent.key(), self._listing(), lot)
         held = self._absence(facts, lot) if whole and feed.mode == "full" else 0
@@ -214,7 +220,7 @@ class _Delivery:
         standing, feed = self.standing, self.feed
         lost = guard.lost(standing, facts)
         if feed.missing == "deactivate" and guard.too_many(standing, facts):
-            if not self.approved and not guard.confirms(standing, facts):
+            if self.approved != "gone" and not guard.confirms(standing, facts):
                 return len(lost)
             self.deactivated[self._last()] += absence.drop(feed, lost, lot)
         elif not facts.suspended:

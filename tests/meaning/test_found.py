@@ -71,3 +71,13 @@ async def test_who_is_seen_in_a_row_that_was_rejected_belongs_to_the_lot_that_is
     ten = tuple(car(number) for number in range(102, 112))
     await both.sheets(feed, Sheet(ten, cut_off=True))
     assert (await both.deliver(feed, car(1))).held_deactivations == 10
+
+
+async def test_a_dummy_vin_on_a_row_that_does_not_count_names_no_vehicle(both, feed):
+    """A row that is the same as another's stock number: the other's VIN is the vehicle's."""
+    feed = replace(feed, missing_after=1)
+    await both.deliver(feed, car(9))
+    both.wait()
+    new = Sheet((car(9, year=2023),), name="new.tsv")
+    used = Sheet((car(5, stock_number="S9", year=2023), car(9, stock_number="S3")), name="used.tsv")
+    assert (await both.sheets(feed, new, used)).deactivated == 1

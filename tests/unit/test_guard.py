@@ -76,7 +76,7 @@ def facts(now: datetime = NOON + DAY, **fields: Any) -> Facts:
 
 def lot(lost: int, baseline: int = 100) -> Counted:
     left = baseline - lost
-    return Counted(rows=left, vehicles=left, seen=left, baseline=baseline, lost=lost)
+    return Counted(rows=left + 1, vehicles=left, seen=left, baseline=baseline, lost=lost)
 
 
 def test_a_delivery_that_lost_little_counts_misses_and_is_the_new_baseline():
@@ -172,14 +172,41 @@ def test_a_hold_lapses_with_one_that_passes():
     assert judge(facts(counted=lot(2), past=past), RULES) == Verdict(misses=True, moves=True)
 
 
-def test_what_is_approved_is_not_judged_and_drops_what_was_held():
+def test_rows_that_are_approved_are_not_judged_and_what_is_lost_is():
+    counted = replace(lot(2), rows=100, rejected=100)
+    assert judge(facts(counted=counted, approved=True), RULES) == Verdict(misses=True, moves=True)
     counted = replace(lot(60), rows=100, rejected=100)
+    found = judge(facts(counted=counted, approved=True), RULES)
+    assert (found.reason, found.lost, found.drops, found.moves) == (None, 60, False, False)
+
+
+def test_where_it_is_approved_that_they_are_gone_what_was_held_is_dropped():
+    approved = {"approved": True, "gone": True}
     dropped = Verdict(drops=True, moves=True)
-    assert judge(facts(counted=counted, approved=True), RULES) == dropped
+    assert judge(facts(counted=lot(60), **approved), RULES) == dropped
     past = Past(LATEST, Hold(NOON, 5, NOON))
-    assert judge(facts(counted=lot(2), approved=True, past=past), RULES) == dropped
+    assert judge(facts(counted=lot(2), past=past, **approved), RULES) == dropped
     passed = Verdict(misses=True, moves=True)
-    assert judge(facts(counted=lot(2), approved=True), RULES) == passed
+    assert judge(facts(counted=lot(2), **approved), RULES) == passed
+
+
+@pytest.mark.parametrize("baseline", [1, 9, 100])
+def test_that_a_lot_is_empty_is_never_believed(baseline):
+    counted = Counted(baseline=baseline, lost=baseline)
+    found = judge(facts(NOON + 30 * DAY, counted=counted), RULES)
+    assert (found.lost, found.misses, found.moves) == (baseline, False, False)
+    assert found.message.startswith(f"not one of {baseline} vehicles is listed any more: they stay")
+    assert judge(facts(counted=Counted()), RULES) == Verdict(misses=True, moves=True)
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(0.9, "less than a day after"), (1.9, "a day after"), (2.5, "2 days after")]
+)
+def test_the_sentence_says_how_long_after_the_delivery_before_it_came(days, said):
+    assert (
+        f"are believed, {said} the delivery"
+        in judge(facts(NOON + days * DAY, counted=lot(60)), RULES).message
+    )
 
 
 @pytest.mark.parametrize(
