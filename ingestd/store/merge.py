@@ -266,7 +266,9 @@ WITH twin AS MATERIALIZED (
     reason = excluded.reason, at = excluded.at
 ), told AS ({told}
 )
-SELECT file_no, count(DISTINCT id) AS twins FROM twin GROUP BY file_no"""
+SELECT file_no, count(*) AS twins FROM (
+  SELECT DISTINCT ON (id) id, file_no FROM twin ORDER BY id, file_no, line) t
+GROUP BY file_no"""
 
     def extras(self) -> str:
         """Keep the extra cells of matches where they are other than before."""

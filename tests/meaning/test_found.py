@@ -73,6 +73,13 @@ async def test_who_is_seen_in_a_row_that_was_rejected_belongs_to_the_lot_that_is
     assert (await both.deliver(feed, car(1))).held_deactivations == 10
 
 
+async def test_the_twin_of_two_rows_in_two_files_is_switched_off_once(both, feed):
+    await both.deliver(feed, car(1, stock_number="S2"), car(2))
+    await both.stored(feed.dealership, stock_number="S2")
+    new, used = Sheet((car(1, stock_number="S2"),)), Sheet((car(2, stock_number="S2"),))
+    assert (await both.sheets(feed, new, replace(used, name="used.tsv"))).deactivated == 1
+
+
 async def test_a_dummy_vin_on_a_row_that_does_not_count_names_no_vehicle(both, feed):
     """A row that is the same as another's stock number: the other's VIN is the vehicle's."""
     feed = replace(feed, missing_after=1)
