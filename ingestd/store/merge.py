@@ -315,7 +315,8 @@ WHERE l.dealership_id = $1 AND l.vehicle_id = again.vehicle_id AND l.misses > 0"
 INSERT INTO ingest.junk_vins (dealership_id, vin)
 SELECT DISTINCT $1::integer, {vin} FROM pg_temp.ingestd_fate f
 JOIN pg_temp.{self.stage} s ON {SAME_LINE}
-WHERE {vin} IS NOT NULL AND s.reason IS NULL AND (f.vin IS NULL OR f.outcome = 'duplicate')
+WHERE {vin} IS NOT NULL AND s.reason IS NULL
+  AND (f.vin IS DISTINCT FROM {vin} OR f.outcome = 'duplicate')
   AND NOT EXISTS (SELECT FROM pg_temp.ingestd_fate w
                   WHERE w.vin = {vin} AND (w.outcome IS NULL OR w.field IS NOT NULL))
   AND NOT EXISTS (SELECT FROM ingest.provisional_vins p

@@ -73,6 +73,17 @@ async def test_who_is_seen_in_a_row_that_was_rejected_belongs_to_the_lot_that_is
     assert (await both.deliver(feed, car(1))).held_deactivations == 10
 
 
+async def test_a_dummy_vin_is_remembered_where_each_of_its_rows_got_another_rows_vin(both, feed):
+    await both.deliver(
+        feed,
+        car(1, stock_number="S1"),
+        car(2, stock_number="S2"),
+        car(9, stock_number="S1"),
+        car(9, stock_number="S2", model="Civic"),
+    )
+    assert (await both.deliver(feed, car(9, stock_number="S7"))).counts == {"added": 1}
+
+
 async def test_the_twin_of_two_rows_in_two_files_is_switched_off_once(both, feed):
     await both.deliver(feed, car(1, stock_number="S2"), car(2))
     await both.stored(feed.dealership, stock_number="S2")
