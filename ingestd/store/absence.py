@@ -94,7 +94,7 @@ UPDATE ingest.listings l SET listed = x.listed,
   missed_at = CASE WHEN x.missed THEN $10::timestamptz ELSE l.missed_at END
 FROM (SELECT a.vehicle_id, a.sighted,
              o.left_first_seen IS NULL AS leaves,
-             CASE WHEN $6::boolean THEN a.sighted ELSE o.listed END AS listed,
+             a.sighted OR (o.listed AND NOT $6::boolean) AS listed,
              CASE WHEN $3::boolean THEN a.sighted ELSE o.baseline END AS baseline,
              CASE WHEN $4::boolean THEN a.sighted ELSE o.held AND $5::boolean END AS held,
              $9::boolean AND NOT a.sighted AND NOT a.elsewhere AND o.misses < $11::integer

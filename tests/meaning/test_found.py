@@ -6,7 +6,7 @@ import pytest
 
 from tests.meaning.both import Both
 from tests.meaning.cars import car, placeholder, vin
-from tests.meaning.nouns import COLUMNS, Agreement, Said, Sheet
+from tests.meaning.nouns import COLUMNS, DAY, Agreement, Said, Sheet
 
 
 def without(*names: str) -> tuple[str, ...]:
@@ -99,3 +99,16 @@ async def test_a_dummy_vin_on_a_row_that_does_not_count_names_no_vehicle(both, f
     new = Sheet((car(9, year=2023),), name="new.tsv")
     used = Sheet((car(5, stock_number="S9", year=2023), car(9, stock_number="S3")), name="used.tsv")
     assert (await both.sheets(feed, new, used)).deactivated == 1
+
+
+async def test_who_is_seen_in_a_file_of_which_no_row_counts_has_not_left_the_lot(both, feed):
+    """So it does not move to another dealership, a week after it was last listed."""
+    south = replace(feed, name="south", dealership=await both.real.dealership("South"))
+    await both.deliver(feed, car(1, stock_number="S1"), car(2, stock_number="S1"), car(3))
+    both.wait()
+    await both.deliver(feed, car(3))
+    both.wait(8 * DAY)
+    seen = Sheet((car(1, vin=Said.BLANK),), name="used.tsv")
+    assert (await both.sheets(feed, Sheet((car(3),)), seen)).outcomes == ("unchanged", "rejected")
+    told = await both.deliver(south, car(1))
+    assert {reason for _, _, reason in told.rejected} == {"vin_of_other_dealership"}

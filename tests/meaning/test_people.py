@@ -17,7 +17,8 @@ async def feed(both: Both) -> Agreement:
 
 async def stored(both: Both, number: int) -> tuple[Any, ...]:
     query = "SELECT status, is_active FROM vehicles WHERE vin = $1"
-    return tuple(await both.real.admin.fetchrow(query, vin(number)))
+    (row,) = await both.real.admin.fetch(query, vin(number))
+    return tuple(row)
 
 
 async def missed(both: Both, feed: Agreement, times: int = 3) -> None:

@@ -181,7 +181,7 @@ def test_rows_that_are_approved_are_not_judged_and_what_is_lost_is():
 
 
 def test_where_it_is_approved_that_they_are_gone_what_was_held_is_dropped():
-    approved = {"approved": True, "gone": True}
+    approved: dict[str, Any] = {"approved": True, "gone": True}
     dropped = Verdict(drops=True, moves=True)
     assert judge(facts(counted=lot(60), **approved), RULES) == dropped
     past = Past(LATEST, Hold(NOON, 5, NOON))
