@@ -36,6 +36,7 @@ def forget(vehicle: Vehicle, standings: Standings) -> None:
     for (_, dealership), standing in standings.items():
         if dealership == vehicle.dealership:
             standing.listed -= {vehicle.id}
+            standing.ever -= {vehicle.id}
             standing.prices.pop(vehicle.id, None)
 
 

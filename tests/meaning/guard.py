@@ -25,6 +25,7 @@ class Standing:
 
     key: tuple[datetime, int] | None = None  # of the latest delivery applied
     listed: Ids = frozenset()  # by the last accepted delivery
+    ever: Ids = frozenset()  # by any delivery: what it never listed it cannot lose
     full: bool = True  # its feed lists the whole lot
     baseline: Ids | None = None
     hold: Hold | None = None
@@ -41,7 +42,7 @@ class Facts:
     rows: int
     rejected: int
     listed: Ids
-    seen: Ids  # listed, or named by a rejected row
+    seen: Ids  # listed, or named by a rejected row and listed before
     existing: Ids
     prices: Mapping[int, int | None]  # what it would set
     suspended: bool  # some of its rows may be vehicles that it seems to lack

@@ -175,7 +175,7 @@ class _Delivery:
             rows=sum(len(sheet.rows) for sheet in self.sent.sheets),
             rejected=len(self.refused),
             listed=listing.listed,
-            seen=listing.seen(),
+            seen=listing.listed | (listing.sighted & self.standing.ever),
             existing=frozenset(it.id for it in lot.vehicles),
             prices=dict(self._prices()),
             readable=dict(guard.readable(self.sent.sheets)),
@@ -210,6 +210,7 @@ class _Delivery:
         held = self._absence(facts, lot) if whole and feed.mode == "full" else 0
         partly = feed.mode == "full" and not whole  # what another file listed is listed yet
         standing.full, standing.key = feed.mode == "full", self.sent.key()
+        standing.ever |= facts.listed
         standing.listed = facts.seen | (standing.listed if partly else frozenset())
         standing.raw = self._raw() | (frozenset() if whole else standing.raw)
         standing.prices.update(facts.prices)
