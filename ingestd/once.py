@@ -251,7 +251,9 @@ async def _target(store: Store) -> str:
 
 async def _feeds(config: Config, store: Store) -> str:
     await check_feeds(config, store)
-    return f"{len(config.feed)} feeds, each of a dealership that exists"
+    count = len(config.feed)
+    each = ", each" * (count != 1)
+    return f"{count} feed{'s' * (count != 1)}{each} of a dealership that exists"
 
 
 def _entered(folder: Folder, feeds: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ A file that is refused as a whole sends nothing: that it is a plausible inventor
 identifier and one usable row, is known before the first line.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -90,6 +90,8 @@ class FileReader:
         self.columns: Columns | None = None
         #: A guess at the columns of a file without header line.
         self.positions: tuple[str, ...] = ()
+        #: A guess at headers that are not known, by the field.
+        self.guessed: Mapping[str, tuple[str, ...]] = {}
         #: The first rows, by which the file was judged.
         self.sample: Sample = ()
         self._file, self._job, self._feed, self._limits = file, job, _by_position(feed), limits
@@ -105,7 +107,7 @@ class FileReader:
         found = find_table(member.content, self._feed)
         if not isinstance(found, Table):
             if isinstance(found, heading.NoTable):
-                self.positions = found.positions
+                self.positions, self.guessed = found.positions, found.headers
             return self._refuse(found.reason, found.message)
         self._header_line, sent = found.layout.header_line or 1, found.layout.headers
         found, columns, sample = self._mapped(found)
@@ -171,7 +173,8 @@ class FileReader:
         job = self._job
         plan = Plan(columns, self._feed, job.target, int(job.today[:4]))
         number = job.dealership_id if dealership is None else dealership
-        return Encoder(plan, Place(self._file.index, number, job.known))
+        known = replace(job.known, junk_vins=job.known.junk_at(dealership))
+        return Encoder(plan, Place(self._file.index, number, known))
 
     def _unusable(self, found: Table, columns: Columns) -> str | None:
         """Say why no row can be used; the answer is nearly always in the first row."""

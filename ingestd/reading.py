@@ -11,14 +11,15 @@ usable row, is known before the first block.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingestd.config import Feed, Limits
-from ingestd.feed import identity, mapping, quoting
+from ingestd.feed import forecast, identity, mapping, quoting
 from ingestd.feed.columns import Columns
 from ingestd.feed.encode import own_target, rejection, stored
+from ingestd.feed.evidence import dealer_column
 from ingestd.feed.excerpt import pick
 from ingestd.feed.inspection import READ, Inspection, Leftover, Sightings
 from ingestd.feed.proposal import Draft, Guess, propose
@@ -28,7 +29,6 @@ from ingestd.model import Chunks, Excerpt, File, FileReading, Finding, Finished,
 from ingestd.onefile import FileReader, Table, find_table
 from ingestd.opening import open_delivery, open_members
 from ingestd.rooftops import choices
-from ingestd.vehicle import Target
 
 __all__ = ["excerpt", "inspect", "open_delivery", "read"]
 
@@ -171,17 +171,38 @@ def inspect(
     found = []
     for index, member in enumerate(open_members("cli", name, content, limits)):
         file = File(index, member.name, 0, asked.name)
-        found.append(_inspected(member, FileReader(file, job, asked, limits)))
+        found.append(_inspected(member, _Asked(file, job, asked, limits)))
     return tuple(found)
 
 
-def _inspected(member: Member | Blocked, reader: FileReader) -> Inspection:
+class _Asked(NamedTuple):
+    """A file that is inspected, and for which feed."""
+
+    file: File
+    job: ReadJob
+    feed: Feed
+    limits: Limits
+
+    def read(
+        self, member: Member | Blocked
+    ) -> tuple[FileReader, Iterator[str], Callable[[], Finished]]:
+        """Give its reader, its lines, and what closes the books when they were taken."""
+        rooftops = self.feed.rooftops
+        if rooftops is None or not rooftops.map:
+            rows, reader = identity.Rows(), FileReader(*self)
+            return reader, reader.lines(member, rows), lambda: _finished([reader], rows.resolve())
+        lots = {number: identity.Rows() for number in choices(rooftops)}
+        group = GroupReader(*self, rooftops)
+        return group, group.lines_of(member, lots), lambda: _group_finished([group], lots)
+
+
+def _inspected(member: Member | Blocked, asked: _Asked) -> Inspection:
     sample: list[Mapping[str, Any]] = []
     rejections: list[Finding] = []
-    rows, target = identity.Rows(), own_target()
-    reasons: Counter[str] = Counter()
+    target, reasons = asked.job.target, Counter[str]()
     seen = Sightings(target)
-    for line in reader.lines(member, rows):
+    reader, lines, close = asked.read(member)
+    for line in lines:
         refused = rejection(line)
         if refused is not None:
             reasons[refused.reason] += 1
@@ -191,40 +212,85 @@ def _inspected(member: Member | Blocked, reader: FileReader) -> Inspection:
         seen.take(line)
         if len(sample) < MOST_SAMPLES:
             sample.append(stored(target, line))
-    finished = _finished([reader], rows.resolve())
-    rejections += [finding for _, finding in finished.rejected]
-    reasons.update(finding.reason for _, finding in finished.rejected)
+    finished = close()
+    told: list[Finished | Part] = [finished, *finished.parts]
+    late = [finding for part in told for _, finding in part.rejected]
+    reasons.update(finding.reason for finding in late)
     return replace(
-        _understood(reader, finished.files[0], seen, target),
-        duplicates=len(finished.duplicates),
+        _understood(asked, reader, finished, seen),
+        duplicates=sum(len(part.duplicates) for part in told),
         sample=tuple(sample),
-        rejections=tuple(rejections[:MOST_REJECTIONS]),
+        rejections=tuple((*rejections, *late)[:MOST_REJECTIONS]),
         reasons=dict(reasons),
     )
 
 
 def _understood(
-    reader: FileReader, reading: FileReading, seen: Sightings, target: Target
+    asked: _Asked, reader: FileReader, finished: Finished, seen: Sightings
 ) -> Inspection:
     """Tell what was understood of a file, but for its rows."""
+    reading, target = finished.files[0], asked.job.target
     columns = reader.columns or Columns((), {}, ())
     if reading.reason:
         seen.look(columns, reader.sample)
     suggestions = mapping.suggest(columns, target)
     leftover = seen.leftover(columns, suggestions)
-    return Inspection(
+    outlook = _outlook(asked.feed, reader, finished, seen)
+    draft = _draft(reader, reading, outlook, leftover)
+    found = Inspection(
         **{name: getattr(reading, name) for name in READ},
         file=reading.name,
         suggestions=suggestions,
-        config=propose(_draft(reader, reading, columns, leftover)),
+        config=propose(replace(draft, rooftops=_map(asked.feed, outlook.dealers))),
         filled=dict(seen.filled),
         samples=seen.samples(),
         leftover=leftover,
+        dealerships=tuple(
+            {"id": part.dealership, "rows": part.files[0].rows} for part in finished.parts
+        ),
+    )
+    return _foretold(found, outlook, asked.feed)
+
+
+def _foretold(found: Inspection, outlook: forecast.Outlook, feed: Feed) -> Inspection:
+    """Add what would become of the file; one that is refused shows no rows to tell it by."""
+    held, hold_message = forecast.held(outlook, feed) or (None, "")
+    return replace(
+        found,
+        held=held,
+        hold_message=hold_message,
+        lacking=dict(outlook.lacking),
+        uninsertable=outlook.uninsertable,
+        outlook=forecast.warnings(outlook, feed),
+    )
+
+
+def _outlook(
+    feed: Feed, reader: FileReader, finished: Finished, seen: Sightings
+) -> forecast.Outlook:
+    """Say what the rows show; those of a group's file are judged by dealership, as its own."""
+    columns = reader.columns or Columns((), {}, ())
+    fields = {**columns.fields, **reader.guessed, **feed.defaults}
+    named = columns.headers or reader.guessed
+    counted: dict[int | None, FileReading] = {
+        part.dealership: part.files[0] for part in finished.parts
+    } or {None: finished.files[0]}
+    at = dealer_column(columns.headers, feed.rooftops.column if feed.rooftops else None)
+    return forecast.Outlook(
+        counted={number: (it.rows + it.rejected, it.rejected) for number, it in counted.items()},
+        lacking=seen.lacking,
+        uninsertable=seen.uninsertable,
+        absent=[name for name in seen.required if named and name not in fields],
+        dealer=columns.headers[at] if at is not None else "",
+        dealers=reader.evidence.dealer_ids,
     )
 
 
 def _draft(
-    reader: FileReader, reading: FileReading, columns: Columns, leftover: Sequence[Leftover]
+    reader: FileReader,
+    reading: FileReading,
+    outlook: forecast.Outlook,
+    leftover: Sequence[Leftover],
 ) -> Draft:
     unknown = (found for found in reading.warnings_list if found.reason == "unknown_status")
     return Draft(
@@ -234,6 +300,18 @@ def _draft(
         positions=reader.positions,
         words=tuple(dict.fromkeys(found.value for found in unknown)),
         reason=reading.reason,
-        make="make" in columns.fields or not columns.headers,
-        cents=columns.cents,
+        absent=outlook.absent,
+        cents=reader.columns is not None and reader.columns.cents,
+        headers=reader.guessed,
+        dealer=outlook.dealer,
     )
+
+
+def _map(feed: Feed, dealers: Sequence[str]) -> Mapping[str, int]:
+    """Give the feed's own map of a group, else one to be filled in where there are several.
+
+    Its ids are 0, which the configuration refuses: nobody's cars go to a guessed dealership.
+    """
+    if feed.rooftops is not None and feed.rooftops.map:
+        return feed.rooftops.map
+    return dict.fromkeys(dealers, 0) if len(dealers) > 1 else {}

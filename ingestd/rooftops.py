@@ -6,7 +6,7 @@ A file only chooses among the dealerships of the map; it cannot name another.
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
 
 _Value = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -20,7 +20,7 @@ class Rooftops(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     column: str = Field(min_length=1)
-    map: dict[_Value, int] = Field(default_factory=dict)
+    map: dict[_Value, PositiveInt] = Field(default_factory=dict)
 
     def dealerships(self) -> tuple[int, ...]:
         """Give the dealerships that a file may choose among, in ascending order."""

@@ -5,6 +5,9 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+#: Rows or vehicles concerned, below which no share is judged.
+FEWEST = 10
+
 
 def _portion(value: object) -> object:
     if isinstance(value, str):

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -36,6 +36,7 @@ from ingestd.config import Config, Feed, did_you_mean
 from ingestd.errors import Fault, Misconfigured
 from ingestd.model import Outcome
 from ingestd.report import Report
+from ingestd.rooftops import choices
 from ingestd.store.postgres import PostgresStore as Store
 
 #: Smaller files are done before a bar could be read.
@@ -137,7 +138,7 @@ async def choose_feed(
     if name is not None:
         return await _agreeing(store, named_feed(settings, name), dealership)
     assert dealership is not None, "one of the two is named"
-    own = [feed for feed in settings.feed if await _dealership(store, feed) == dealership]
+    own = [feed for feed in settings.feed if dealership in await _dealerships(store, feed)]
     if len(own) > 1:
         names = ", ".join(feed.name for feed in own)
         raise Usage(
@@ -148,19 +149,20 @@ async def choose_feed(
 
 async def _agreeing(store: Store, feed: Feed, dealership: int | None) -> Feed:
     if dealership is not None:
-        own = await _dealership(store, feed)
-        if own != dealership:
+        own = await _dealerships(store, feed)
+        if dealership not in own:
+            ids = ", ".join(map(str, own))
             raise Usage(
-                f"feed {feed.name!r} is of dealership {own}, not {dealership}; give one of the two"
+                f"feed {feed.name!r} is of dealership {ids}, not {dealership}; give one of the two"
             )
     return feed
 
 
-async def _dealership(store: Store, feed: Feed) -> int:
-    """Give the id of a feed's dealership; one that is configured by name is looked up."""
+async def _dealerships(store: Store, feed: Feed) -> tuple[int, ...]:
+    """Give the ids of a feed's dealerships: a group's several; one given by name is looked up."""
     if isinstance(feed.dealership, int):
-        return feed.dealership
-    return await store.dealership(feed)
+        return choices(feed.rooftops) or (feed.dealership,)
+    return (await store.dealership(feed),)
 
 
 def named_feed(settings: Config, name: str) -> Feed:
@@ -201,7 +203,7 @@ def inspect(
 ) -> None:
     """Show what would be understood of a file: no database is needed, nothing is stored.
 
-    Exit 65 if the file would be refused.
+    Exit 65 if it would be refused, or no row of it could be a new vehicle; 75 if it would be held.
     """
     _must_exist([file])
     settings = read_config(config, embedded=embedded)
@@ -209,5 +211,16 @@ def inspect(
     today = datetime.now(tz=UTC).date().isoformat()  # noqa: TID251  the command line may know the time
     found = json.loads(asyncio.run(once.inspect_file(settings, chosen, file, today)))
     for inspection in found:
-        print_json(counts(inspection)) if as_json else print_inspection(inspection)
-    raise typer.Exit(EX_DATAERR if any(one["reason"] for one in found) else EX_OK)
+        print_json(counts(inspection)) if as_json else print_inspection(inspection, feed)
+    raise typer.Exit(max(map(_inspected, found), default=EX_OK))
+
+
+def _inspected(one: Mapping[str, Any]) -> int:
+    """Give the exit code for one table, as ``import`` has them; the greatest of several counts.
+
+    Single rows that would be rejected are what a person looks for here, and no failure.
+    """
+    if one["held"]:
+        return EX_TEMPFAIL
+    never_new = one["rows"] and one["uninsertable"] == one["rows"]
+    return EX_DATAERR if one["reason"] or never_new else EX_OK

@@ -58,26 +58,45 @@ def counts(one: Mapping[str, Any]) -> dict[str, Any]:
     return {**one, "counts": {**made, "rejected": one["rejected"]}}
 
 
-def print_inspection(one: Mapping[str, Any]) -> None:
-    """Print one table: what it is, field by field where it comes from, what is wrong with it."""
+def print_inspection(one: Mapping[str, Any], feed: str | None = None) -> None:
+    """Print one table: what it is, field by field where it comes from, what is wrong with it.
+
+    ``feed`` is the configured feed as which it was read.
+    """
     console().print(Text(one["file"], style="bold"))
     if one["encoding"]:
         delimiter = _DELIMITERS.get(one["delimiter"], one["delimiter"])
         _say(f"{one['encoding']}, separated by {delimiter}, quoting: {one['quoting']}")
         _say(f"because {one['why']}", style="dim")
-    if one["reason"]:
-        _say(f"would be refused ({one['reason']}): {FILE.get(one['reason'], '')}", style="bold red")
-        _say(one["message"])
-    else:
-        _say(_sentence(one), style="bold")
+    _print_outlook(one)
     _print_fields(one)
     _print_findings("rejected", one["rejections"], one["reasons"], ROWS)
     found = Counter(finding["reason"] for finding in one["warnings_list"])
     _print_findings("warning", one["warnings_list"], found, WARNING)
     _print_leftover(one)
-    _head("lines for the configuration")
-    console().print(Text(one["config"].rstrip()), soft_wrap=True)  # a broken line is no TOML
+    if one["config"]:
+        known = f" (of a feed of its own: {feed!r} is there already)" if feed else ""
+        _head(f"lines for the configuration{known}")
+        console().print(Text(one["config"].rstrip()), soft_wrap=True)  # a broken line is no TOML
+    else:
+        _head("no lines for the configuration: none would let this file be read")
     console().print()
+
+
+def _print_outlook(one: Mapping[str, Any]) -> None:
+    """Print what would become of it: refused or held, and why; whose its rows are."""
+    if one["reason"]:
+        _say(f"would be refused ({one['reason']}): {FILE.get(one['reason'], '')}", style="bold red")
+        _say(one["message"])
+        return
+    _say(_sentence(one), style="bold")
+    for its in one["dealerships"]:
+        _say(f"dealership {its['id']}: {_several(its['rows'], 'vehicle')}")
+    if one["held"]:
+        _say(f"would be held ({one['held']}): {FILE[one['held']]}", style="bold red")
+        _say(one["hold_message"])
+    for sentence in one["outlook"]:
+        _say(sentence, style="bold yellow")
 
 
 def _say(text: str, indent: int = 2, style: str = "") -> None:

@@ -15,8 +15,9 @@ from ingestd.model import Evidence
 MOST_NAMELESS = 500
 #: Fields whose columns must not go bad unseen.
 WATCHED = ("year", "price", "vin")
-#: Values of the column with the dealer's id that are told: two are one too many.
-_MOST_DEALERS = 3
+#: Values of the column with the dealer's id that are told: two are one too many for a feed of
+#: one dealership; ``inspect`` proposes a map of them all.
+_MOST_DEALERS = 100
 _LONGEST_ID = 100
 _DEALER_NAMES = (
     "dealerid dealercode dealerref dealershipid dealernumber rooftopid sellerid storeid storecode "

@@ -9,8 +9,8 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from ingestd.feed.quoting import Quoting, Texts, judge, lines, newline_of, quotes, straight
@@ -61,6 +61,7 @@ class NoTable:
     reason: Literal["no_header", "empty", "no_table"]
     message: str
     positions: tuple[str, ...] = ()  # a guess at the columns of a file without header
+    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # or at unknown headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,31 +201,51 @@ def _headers(line: _Line, delimiter: str, probe: list[_Line]) -> tuple[str, ...]
 
 
 def _no_header(probe: list[_Line]) -> NoTable:
+    """Say what stands in place of a header, and what to do: guesses go by the cells."""
     first = probe[0]
     delimiter = max(_DELIMITERS, key=first.text.count)
-    cells = [clean(cell)[:40] for cell in _split(first.text, delimiter)[:12]]
-    listed = ", ".join(f'"{cell}"' for cell in cells)
+    rows = [_split(line.text, delimiter) for line in probe]
+    listed = ", ".join(f'"{clean(cell)[:40]}"' for cell in rows[0][:12])
     if not any(delimiter in line.text for line in probe for delimiter in _DELIMITERS):
         return NoTable(
             "no_table",
             f"no table was found: line {first.number} is {listed} and nothing separates columns; "
             "export the inventory as tab separated text with a header line",
         )
-    positions = guessed_positions([_split(line.text, delimiter) for line in probe])
-    if positions:
-        return NoTable(
-            "no_header",
-            f"the file has no header line: line {first.number} is a vehicle ({listed}); send it "
-            "with one, or name its columns in order in the feed: "
-            f'positions = {json.dumps(positions)}   # complete it; a column to skip is ""',
-            positions,
-        )
-    return NoTable(
+    guessed = _guessed(first.number, listed, rows)
+    return guessed or NoTable(
         "no_header",
         f"none of the first {len(probe)} lines has two column names that are known; line "
         f"{first.number} has {listed}; send the file with a header line, name its columns "
         "under [feed.columns], or in order under positions",
     )
+
+
+def _guessed(number: int, listed: str, rows: Sequence[Sequence[str]]) -> NoTable | None:
+    """Guess positions, or else headers; the first row has that line number."""
+    positions = guessed_positions(rows)
+    if positions:
+        return NoTable(
+            "no_header",
+            f"the file has no header line: line {number} is a vehicle ({listed}); send it "
+            "with one, or name its columns in order in the feed: "
+            f'positions = {json.dumps(positions)}   # complete it; a column to skip is ""',
+            positions,
+        )
+    headers = guessed_headers(rows)
+    if not headers:
+        return None
+    given = "; ".join(f"{name} = {_toml(found)}" for name, found in headers.items())
+    return NoTable(
+        "no_header",
+        f"line {number} seems to be the header, and its names are not known ({listed}); "
+        f"name its columns in the feed, by their cells: [feed.columns] {given}",
+        headers=headers,
+    )
+
+
+def _toml(headers: Sequence[str]) -> str:
+    return json.dumps(headers, ensure_ascii=False)
 
 
 def guessed_positions(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -236,6 +257,19 @@ def guessed_positions(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
         name = guess(cells)
         found.append("" if name in found and name != "images" else name)
     return tuple(found) if "vin" in found else ()
+
+
+def guessed_headers(rows: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Guess the fields of unknown headers by the cells below; nothing unless two can be told.
+
+    One name alone would not make its line a header (see ``detect``).
+    """
+    names = [clean(cell) for cell in rows[0]]
+    found: dict[str, tuple[str, ...]] = {}
+    for header, name in zip(names, guessed_positions(rows[1:]) if rows[1:] else (), strict=False):
+        if header and name and names.count(header) == 1:
+            found[name] = (*found.get(name, ()), header)
+    return found if "vin" in found and len(found) > 1 else {}
 
 
 def guess(cells: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from ingestd.feed.columns import Columns
 from ingestd.feed.copytext import NULL, unescape
 from ingestd.feed.heading import guess
-from ingestd.feed.mapping import likely_prices
+from ingestd.feed.mapping import likely_prices, may_be_price, may_be_stock_number
 from ingestd.feed.values import plain
 from ingestd.model import FileReading, Finding
 from ingestd.vehicle import STAGE_HEAD, Target
@@ -24,6 +24,8 @@ _CODES = frozenset({"vin", "stock_number", "model", "trim"})
 _BY_NAME = "near to a known name"
 _LIST_PRICE = "a list price, and the file has no other"
 _BY_VALUE = "its cells look so"
+_PRICES = "its cells may be prices"
+_OWN_CODE = "another on each row; only if it stands on the car"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Inspection:
     ``filled`` counts the vehicles that have a value, by field; ``samples`` are three different
     values as they would be stored, of a refused file cells as they stand; ``reasons`` counts
     rejected rows; ``why`` is the reason for encoding, delimiter and quoting.
+
+    ``held`` is the reason for which all of it would be held, with ``hold_message``; ``lacking``
+    counts rows that give no make, model or year, ``uninsertable`` those without one at least, and
+    ``outlook`` says in sentences what becomes of them.  ``dealerships`` are those that a group's
+    file may choose among: ``id`` and ``rows``.
     """
 
     file: str
@@ -66,6 +73,12 @@ class Inspection:
     warnings_list: tuple[Finding, ...]
     config: str
     why: str = ""
+    held: str | None = None
+    hold_message: str = ""
+    lacking: Mapping[str, int] = field(default_factory=dict)
+    uninsertable: int = 0
+    outlook: tuple[str, ...] = ()
+    dealerships: tuple[Mapping[str, int], ...] = ()
     filled: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
@@ -88,9 +101,14 @@ class Sightings:
     def __init__(self, target: Target) -> None:
         """Begin with nothing seen."""
         self._names = [column.field for column in target.columns]
+        self.required = [column.field for column in target.columns if column.required]
         self.filled: Counter[str] = Counter()
+        #: Rows that lack what a vehicle to be inserted needs, by field; and those that lack any.
+        self.lacking: Counter[str] = Counter()
+        self.uninsertable = 0
         self._samples: dict[str, dict[str, None]] = {name: {} for name in self._names}
         self._extras: dict[str, dict[str, None]] = {}
+        self._filled_extras: Counter[str] = Counter()  # of the rows that are looked at
         self._count = 0
 
     def take(self, line: str) -> None:
@@ -99,13 +117,16 @@ class Sightings:
         given = zip(self._names, cells[len(STAGE_HEAD) :], strict=True)
         found = {name: cell for name, cell in given if cell != NULL}
         self.filled.update(found.keys())
+        lacks = [name for name in self.required if name not in found]
+        self.lacking.update(lacks)
+        self.uninsertable += bool(lacks)
         self._count += 1
         if self._count > _MOST_LOOKED_AT:
             return
         for name, cell in found.items():
             _keep(self._samples[name], unescape(cell) or "", _SAMPLES)
         for header, text in json.loads(unescape(cells[_EXTRAS]) or "{}").items():
-            _keep(self._extras.setdefault(header, {}), text, _MOST_LOOKED_AT)
+            self._take_extra(header, text)
 
     def samples(self) -> dict[str, tuple[str, ...]]:
         """Give up to three values of each field that has any, as they would be stored."""
@@ -117,8 +138,13 @@ class Sightings:
             for name, indexes in columns.fields.items():
                 _keep_filled(self._samples[name], row[indexes[0]], _SAMPLES)
             for index in columns.unmapped:
-                kept = self._extras.setdefault(columns.headers[index], {})
-                _keep_filled(kept, row[index], _MOST_LOOKED_AT)
+                text = plain(row[index][: 2 * _LONGEST_SAMPLE])
+                if text.strip():
+                    self._take_extra(columns.headers[index], text)
+
+    def _take_extra(self, header: str, text: str) -> None:
+        self._filled_extras[header] += 1
+        _keep(self._extras.setdefault(header, {}), text, _MOST_LOOKED_AT)
 
     def leftover(self, columns: Columns, suggestions: Suggestions) -> tuple[Leftover, ...]:
         """Give the columns that no field took: by name, else by value, what they may be."""
@@ -134,10 +160,21 @@ class Sightings:
         by_name = _LIST_PRICE if header in likely_prices(columns) else _BY_NAME
         likely, why = (near, by_name) if near and _agrees(near, cells) else ("", "")
         if not likely:
-            likely, why = guess(cells), _BY_VALUE
-        if not likely or (why == _BY_VALUE and likely in columns.fields):
-            likely, why = "", ""
+            likely, why = self._by_value(header, cells)
+            if likely in columns.fields:
+                likely, why = "", ""
         return Leftover(header, tuple(cells)[:_SAMPLES], likely, why)
+
+    def _by_value(self, header: str, cells: Sequence[str]) -> tuple[str, str]:
+        """Give the field that a column's cells speak for, its name not speaking against it."""
+        likely = guess(cells)
+        if likely:
+            return likely, _BY_VALUE
+        if may_be_price(header, cells):
+            return "price", _PRICES
+        if self._filled_extras[header] == len(cells) and may_be_stock_number(header, cells):
+            return "stock_number", _OWN_CODE
+        return "", ""
 
 
 def _agrees(name: str, cells: Sequence[str]) -> bool:

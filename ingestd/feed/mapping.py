@@ -32,6 +32,13 @@ _FLAG_WORDS = YES_OR_NO.union("10")
 _COMBINED_FIELDS = ("year", "make", "model", "trim")
 _IN_MILES = re.compile(r".*miles\Z|(?:mileage|odometer|odometerreading)mi\Z")
 _IN_KILOMETERS = re.compile(r"kilom|kmdriven|quilom|.*kms?\Z")
+#: What the name of a column with prices holds, and how a stock number looks.
+_PRICE_WORDS = ("$", "€", "£", "price", "offer", "special", "asking", "sale", "prix", "precio")
+_CODE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9/-]{2,11}\Z")
+_NUMBER_WORDS = ("#", "ref", "num")
+_NUMBER_OR_CODE = re.compile(rf"[0-9]{{3,8}}\Z|{_CODE.pattern}")
+_FEWEST_CODES = 5
+_FORMS = 3  # different lengths
 #: The least that a price is, in cents, where it is asked whether a column holds prices at all.
 _LEAST_PRICE = 500_00
 
@@ -267,6 +274,24 @@ def likely_prices(columns: Columns) -> tuple[str, ...]:
     )
 
 
+def may_be_price(header: str, cells: Sequence[str]) -> bool:
+    """Say whether a column may hold the price that is asked: its name and its cells speak of it."""
+    name = header.casefold()
+    if any(word in normalise(header) for word in aliases.NOT_ASKED):
+        return False
+    spoken = any(word in name for word in _PRICE_WORDS)
+    return spoken and bool(cells) and all(map(_is_price, cells))
+
+
+def may_be_stock_number(header: str, cells: Sequence[str]) -> bool:
+    """Say whether cells that all differ are short codes in a few forms: of letters and digits,
+    or digits alone where the name calls them numbers.
+    """
+    numbered = any(word in header.casefold() for word in _NUMBER_WORDS)
+    coded = all(map(_NUMBER_OR_CODE.match if numbered else _CODE.match, cells))
+    return coded and len(cells) >= _FEWEST_CODES and len({len(cell) for cell in cells}) <= _FORMS
+
+
 def no_identifier(columns: Columns, feed: Feed | None) -> str:
     """Say that no column identifies a vehicle: what was found, what was tried, what is near."""
     own = feed.columns if feed else {}
@@ -277,7 +302,8 @@ def no_identifier(columns: Columns, feed: Feed | None) -> str:
     near = []
     for header in columns.headers[:_MOST_COMPARED]:
         name = normalise(header)[:_LONGEST_HEADER]
-        if name in aliases.WEAK_IDENTIFIERS:
+        priced = any(word in header.casefold() for word in _PRICE_WORDS)
+        if name in aliases.WEAK_IDENTIFIERS or priced:
             continue
         for match in get_close_matches(name, everything, n=1, cutoff=_NEAR_IDENTIFIER):
             near.append(f'{everything[match]} = ["{header}"]')  # noqa: PERF401  reads better so

@@ -20,9 +20,8 @@ from datetime import datetime, timedelta
 from ingestd.config import Guard
 from ingestd.model import Delivery, Evidence, FileReading, Finding, Finished
 from ingestd.report import Counts
+from ingestd.thresholds import FEWEST
 
-#: Rows or vehicles concerned, below which no share is judged.
-FEWEST = 10
 #: Two misses of a vehicle, and two deliveries that confirm a hold, are so far apart.
 APART = timedelta(hours=20)
 _DAY = timedelta(days=1)

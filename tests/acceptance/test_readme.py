@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from ingestd.config import parse
 from tests.acceptance.lots import lot
 from tests.acceptance.running import COMMAND, command
 
@@ -72,6 +73,36 @@ def imported(home: Path, environ: dict[str, str], database: str) -> int:
     )
     added: int = json.loads(done.stdout)["counts"]["added"]
     return added
+
+
+def configuration(word: str) -> str:
+    """Give the README's configuration that holds ``word``."""
+    blocks: list[str] = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    (found,) = [block for block in blocks if word in block]
+    return textwrap.dedent(found)
+
+
+def test_the_smallest_configuration_for_a_folder_passes_every_check(daemon, ask):
+    documented = configuration("[[folder]]")
+    assert "/srv/ingestd/drop" in documented
+    here = documented.replace("/srv/ingestd/drop", f"{daemon.home}/drop")
+    daemon.config.write_text(here.replace("/var/lib/ingestd", f"{daemon.home}/state"))
+    checked = command(daemon, "check", "--json")
+    file = daemon.home / "lot.tsv"
+    file.write_bytes(lot(3))
+    imported = command(daemon, "import", file, "--feed", "matteson")
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert (daemon.drop_dir / "incoming" / "matteson").is_dir()
+    assert imported.returncode == 0, imported.stderr
+
+
+def test_the_smallest_configuration_for_a_mailbox_has_no_fault():
+    config = parse(configuration("[[mailbox]]"), {"DATABASE_URL": "postgresql:///rylie"})
+    (mailbox,), (feed,) = config.mailbox, config.feed
+
+    assert (mailbox.host, feed.sender_proof) == ("imap.example.com", "dmarc")
+    assert config.folder == ()
 
 
 async def test_a_long_import_shows_its_progress_on_a_terminal(daemon, ask):

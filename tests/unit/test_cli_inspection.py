@@ -6,7 +6,7 @@ import pytest
 
 from ingestd import reading
 from ingestd.cli.inspection import WARNING, print_inspection
-from ingestd.config import Limits, parse
+from ingestd.config import Feed, Limits, parse
 from ingestd.tell.reasons import OTHER, WARNING_REASONS
 from tests.dialects import VINS
 
@@ -59,6 +59,35 @@ def test_of_a_refused_file_the_cells_and_a_feed_are_shown_all_the_same(shown):
     assert "would be refused (prices_alike): all its vehicles have one price" in out
     assert re.search(r"^price +Price +9000 *$", out, re.MULTILINE)
     assert '# accept = ["prices_alike"]' in out
+
+
+def test_whose_the_rows_are_and_why_all_is_held_is_told_before_the_fields(shown):
+    rows = "".join(f"{vin}\tKia\t2024\t{at % 2}\n" for at, vin in enumerate(VINS))
+    out = shown("VIN\tMake\tYear\tDealer ID\n" + rows)
+    above = out.partition("as it would be stored")[0]
+    assert "would be held (several_dealers): it names more than one dealer" in above
+    assert "no column for model: rows of vehicles that are not stored yet" in above
+    assert '"0" = 1' in out
+
+
+def test_the_dealerships_of_a_group_are_told_with_their_vehicles(capsys):
+    data = f"VIN\tMake\tDealer ID\n{VINS[0]}\tKia\tN\n".encode()
+    feed = Feed.model_validate(
+        {"name": "g", "dealership": 1, "mode": "full"}
+        | {"rooftops": {"column": "Dealer ID", "map": {"N": 1, "S": 2}}}
+    )
+    (found,) = reading.inspect(lambda: iter((data,)), "g.tsv", feed, "2026-11-24", Limits())
+    print_inspection(json.loads(json.dumps(asdict(found))), "g")
+    out = capsys.readouterr().out
+    assert "of a feed of its own: 'g' is there already" in out
+    assert "dealership 1: 1 vehicle\n" in re.sub(" +\n", "\n", out)
+    assert "dealership 2: 0 vehicles\n" in re.sub(" +\n", "\n", out)
+
+
+def test_where_no_lines_would_help_that_is_said(shown):
+    out = shown("dear customer\n")
+    assert "no lines for the configuration: none would let this file be read" in out
+    assert "[[feed]]" not in out
 
 
 def test_columns_without_a_name_are_counted_and_a_share_is_never_rounded_to_all(shown):

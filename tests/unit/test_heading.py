@@ -124,6 +124,33 @@ def test_each_field_but_pictures_is_guessed_once_and_ragged_rows_are_guessed_too
     )
 
 
+def test_headers_that_are_not_known_are_guessed_by_the_cells_below_them():
+    text = "Fahrgestell;Nr;Hst;Foto;Foto 2;Nr\n" + "".join(
+        f"1ZZEA11B4RZ00000{at};7{at};Kia;https://x.example/{at}.jpg;https://x.example/b{at}.jpg;x\n"
+        for at in range(1, 4)
+    )
+    answer = refused(text)
+    assert dict(answer.headers) == {
+        "vin": ("Fahrgestell",),
+        "make": ("Hst",),
+        "images": ("Foto", "Foto 2"),
+    }
+    assert '[feed.columns] vin = ["Fahrgestell"]; make = ["Hst"]; images =' in answer.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nr;x\n1ZZEA11B4RZ000001;a\n1ZZEA11B4RZ000002;b\n",
+        "Nr;Nr;x\n1ZZEA11B4RZ000001;2024;a\n1ZZEA11B4RZ000002;2023;b\n",
+        "Nr;Bj\na;2024\nb;2023\n",
+        "Nr;Bj\n",
+    ],
+)
+def test_headers_are_not_guessed_where_one_alone_or_no_vin_can_be_told(text):
+    assert dict(refused(text).headers) == {}
+
+
 def test_positions_make_the_headers_of_a_file_without():
     layout = layout_of(ROWS, ("vin", "year", "", ""))
     assert (layout.header_line, layout.delimiter) == (0, ",")

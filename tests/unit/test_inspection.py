@@ -65,6 +65,48 @@ def test_cells_are_no_reason_where_the_field_has_a_column():
     assert left_of(found, ("Sold",), (), {"year": (9,)})[0].likely == ""
 
 
+def test_what_a_vehicle_to_be_inserted_lacks_is_counted_by_field_and_by_row():
+    found = seen(line("S1"), line("S2", price="1"))
+    assert found.lacking == {"make": 2, "model": 2, "year": 2}
+    assert found.uninsertable == 2
+
+
+def codes(header, values, fields=None):
+    found = seen(*(line("S1", f'{{"{header}":"{value}"}}') for value in values))
+    return left_of(found, (header,), (), fields)[0]
+
+
+CODES = ("R107", "R207", "R307", "R407", "R5107")
+
+
+def test_a_column_of_prices_that_is_called_so_may_be_the_price():
+    left = codes("Special Offer $", ("18,995", "9500", "$12,000.00"))
+    assert (left.likely, left.why) == ("price", "its cells may be prices")
+    assert codes("Special Offer $", ("18,995",), {"price": (9,)}).likely == ""
+    assert codes("Special Offer $", ("18,995", "12 days")).likely == ""
+    assert codes("Odo", ("18995", "9500")).likely == ""
+    assert codes("Invoice Price", ("18,995", "9500")).likely == ""
+
+
+def test_a_column_of_short_codes_that_all_differ_may_be_the_stock_number():
+    left = codes("Lot Ref #", CODES)
+    assert left.likely == "stock_number"
+    assert left.why == "another on each row; only if it stands on the car"
+    assert codes("Lot Ref #", CODES, {"stock_number": (9,)}).likely == ""
+
+
+def test_codes_that_come_again_or_have_many_forms_are_no_stock_number():
+    assert codes("Lot Ref #", (*CODES, "R107")).likely == ""
+    assert codes("Lot Ref #", ("R1", "R22", "R333", "R4444", "R55555")).likely == ""
+    assert codes("Lot Ref #", CODES[:4]).likely == ""
+
+
+def test_bare_numbers_are_one_only_where_the_name_calls_them_so():
+    numbers = ("10071", "10072", "10075", "10079", "10081")
+    assert codes("Lot Ref #", numbers).likely == "stock_number"
+    assert codes("Odo", numbers).likely == ""
+
+
 def test_of_a_refused_file_the_cells_are_shown_as_they_stand():
     found = Sightings(own_target())
     columns = Columns(("VIN", "Price", "Note"), {"vin": (0,), "price": (1,)}, (2,))

@@ -2,7 +2,14 @@ import pytest
 
 from ingestd.config import Feed
 from ingestd.feed.encode import own_target
-from ingestd.feed.mapping import known, map_columns, no_identifier, suggest
+from ingestd.feed.mapping import (
+    known,
+    map_columns,
+    may_be_price,
+    may_be_stock_number,
+    no_identifier,
+    suggest,
+)
 from ingestd.vehicle import FIELDS, Column, Target
 
 TARGET = own_target()
@@ -362,9 +369,27 @@ def test_without_identifier_the_message_lists_headers_names_and_the_nearest():
 
 
 def test_without_anything_near_the_message_says_nothing_of_it():
-    message = no_identifier(map_columns(["Zzzz"], [], None, TARGET), None)
+    message = no_identifier(map_columns(["Zzzz", "Special Offer $"], [], None, TARGET), None)
     assert "nearest" not in message
     assert "[feed.columns]" in message
+
+
+def test_a_name_and_cells_that_both_speak_of_a_price_may_be_one():
+    assert may_be_price("Special Offer $", ["18,995", "$9500.00"])
+    assert not may_be_price("Special Offer $", [])
+    assert not may_be_price("Special Offer $", ["18,995", "2024-11-23"])
+    assert not may_be_price("Odo", ["18995"])
+    assert not may_be_price("Sale Price (cost)", ["18995"])
+
+
+def test_codes_of_few_forms_may_be_stock_numbers_and_numbers_where_they_are_called_so():
+    codes = ["R107", "R207", "R307", "R407", "R5107"]
+    numbers = ["10071", "10072", "10075", "10079", "10081"]
+    assert may_be_stock_number("Tag", codes)
+    assert not may_be_stock_number("Tag", codes[:4])
+    assert not may_be_stock_number("Tag", ["R1A", "R22B", "R333C", "R4444D", "R55555E"])
+    assert not may_be_stock_number("Tag", numbers)
+    assert may_be_stock_number("Lot Ref", numbers)
 
 
 # Yes and no

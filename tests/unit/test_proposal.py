@@ -57,7 +57,14 @@ def test_what_is_commented_is_valid_where_it_is_meant():
 
 
 def test_a_line_is_not_broken_on_a_terminal_of_80_columns():
-    draft = Draft("lot.tsv", 100, positions=("vin", "price"), words=["x"], make=False, cents=True)
+    draft = Draft(
+        "lot.tsv",
+        100,
+        positions=("vin", "price"),
+        words=["x"],
+        absent=("make", "model"),
+        cents=True,
+    )
     assert max(map(len, propose(draft).splitlines())) < 80
 
 
@@ -66,9 +73,67 @@ def test_at_most_ten_words_for_a_status_are_shown():
     assert text.count(' = "active"') == 10
 
 
-def test_a_file_without_makes_is_offered_a_default():
-    assert "# make =" in propose(Draft("lot.tsv", make=False))
+def test_a_needed_field_without_a_column_is_asked_for_and_a_default_is_offered_where_it_may_be():
+    feed = parse(uncommented(propose(Draft("lot.tsv", absent=("make", "year")))), {}).feed[0]
+    assert feed.columns == {"make": ("…",), "year": ("…",)}
+    assert feed.defaults == {"make": "…"}
     assert "# make =" not in propose(Draft("lot.tsv"))
+
+
+def test_a_header_that_may_be_a_needed_field_is_asked_for_by_its_name():
+    guesses = [Guess("Modl", "model", "near")]
+    text = propose(Draft("lot.tsv", guesses=guesses, absent=("model",)))
+    assert parse(uncommented(text), {}).feed[0].columns == {"model": ("Modl",)}
+
+
+def test_unknown_headers_that_were_guessed_are_lines_for_without_them_nothing_is_read():
+    headers = {"vin": ("FIN",), "images": ("Bild A", "Bild B")}
+    draft = Draft("lot.tsv", reason="no_header", headers=headers, absent=["model"])
+    feed = parse(propose(draft), {}).feed[0]
+    assert feed.columns == {"vin": ("FIN",), "images": ("Bild A", "Bild B")}
+    assert parse(uncommented(propose(draft)), {}).feed[0].columns["model"] == ("…",)
+
+
+def test_a_file_of_several_dealers_is_offered_a_map_of_all_of_them():
+    feed = proposed(dealer="Dealer ID", rooftops={"7": 1, 'N"S': 2})
+    assert feed.rooftops is not None
+    assert (feed.rooftops.column, feed.rooftops.map) == ("Dealer ID", {"7": 1, 'N"S': 2})
+    assert proposed(dealer="Dealer ID").rooftops is None
+
+
+def test_a_map_stands_below_all_lines_of_the_feed_itself():
+    text = propose(
+        Draft(
+            "lot.tsv",
+            guesses=[Guess("Cost", "price", "x")],
+            dealer="Dealer ID",
+            rooftops={"7": 1, "8": 2},
+            absent=("make",),
+            words=["x"],
+            cents=True,
+        )
+    )
+    feed = parse(uncommented(text), {}).feed[0]
+    assert (feed.prices_in, feed.columns["price"], feed.dealership) == ("cents", ("Cost",), 1)
+
+
+@pytest.mark.parametrize("reason", ["no_table", "empty", "no_header", "no_usable_row"])
+def test_where_no_line_would_let_a_file_be_read_none_is_proposed(reason):
+    assert propose(Draft("lot.tsv", reason=reason)) == ""
+
+
+@pytest.mark.parametrize("reason", ["no_identifier_column", "rows_alike"])
+def test_lines_that_wait_for_a_persons_judgement_say_so_first(reason):
+    text = propose(Draft("lot.tsv", reason=reason))
+    assert text.startswith(f"[[feed]]   # refused still ({reason})")
+    assert parse(text, {}).feed[0].name == "lot"
+
+
+def test_where_no_column_identifies_one_is_asked_for_unless_one_is_likely():
+    assert '# stock_number = ["…"]' in propose(Draft("x.tsv", reason="no_identifier_column"))
+    guesses = [Guess("Lot Ref", "vin", "x")]
+    likely = propose(Draft("x.tsv", reason="no_identifier_column", guesses=guesses))
+    assert '["…"]' not in likely
 
 
 def test_positions_that_were_guessed_are_proposed():

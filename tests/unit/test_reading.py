@@ -24,6 +24,7 @@ from ingestd.model import (
     Known,
     ReadJob,
 )
+from ingestd.rooftops import Rooftops
 from ingestd.vehicle import FIELDS
 
 TARGET = own_target()
@@ -512,6 +513,49 @@ def test_an_inspection_of_a_file_without_header_proposes_its_positions():
     (got,) = inspect(f"{A},2024,Kia\n{B},2023,Kia\n", "lot.csv")
     assert got.reason == "no_header"
     assert parse(got.config, {}).feed[0].positions == ("vin", "year", "make")
+
+
+def test_an_inspection_tells_which_rows_can_be_no_new_vehicle():
+    text = "VIN\tMake\tYear\n" + line(A, "Kia", "2024") + line(B, "Kia", "soon")
+    (got,) = inspect(text)
+    assert (got.reason, got.held, got.rows) == (None, None, 2)
+    assert (got.lacking, got.uninsertable) == ({"model": 2, "year": 1}, 2)
+    assert "no column for model" in got.outlook[0]
+    assert "1 of 2 rows give no year" in got.outlook[1]
+
+
+def test_what_the_feed_gives_by_default_is_not_lacking():
+    defaults = FEED.model_copy(update={"defaults": {"model": "Rio"}})
+    (got,) = inspect("VIN\tMake\tYear\n" + line(A, "Kia", "2024"), feed=defaults)
+    assert (got.lacking, got.uninsertable, got.outlook) == ({}, 0, ())
+    assert "model" not in got.config
+
+
+def test_an_inspection_tells_that_an_import_would_be_held():
+    rows = (
+        line(A, "", "Kia", "Rio", "2024", "", "") + line("", "", "Kia", "Rio", "2024", "", "") * 9
+    )
+    (got,) = inspect(HEAD + rows)
+    assert (got.held, got.rejected) == ("rejected_rows", 9)
+    assert "9 of 10 rows are rejected" in got.hold_message
+
+
+def test_an_inspection_for_a_group_reads_each_row_for_the_dealership_that_it_names():
+    rooftops = Rooftops(column="Notes", map={"N": 7, "S": 8})
+    group = FEED.model_copy(update={"rooftops": rooftops})
+    given = [(A, "S1", "N"), (B, "S1", "S"), (A, "S1", "N"), ("", "S9", "elsewhere")]
+    text = HEAD + "".join(line(v, s, "Kia", "Rio", "2024", "", whose) for v, s, whose in given)
+    (got,) = inspect(text, feed=group)
+    assert got.dealerships == ({"id": 7, "rows": 2}, {"id": 8, "rows": 1})
+    assert (got.rows, got.duplicates, got.reasons) == (3, 1, {"unknown_rooftop": 1})
+    assert got.held is None
+    assert parse(got.config, {}).feed[0].rooftops == rooftops
+
+
+def test_a_group_feed_of_whose_column_the_file_has_none_is_refused_as_in_an_import():
+    rooftops = Rooftops(column="Lot", map={"N": 7})
+    (got,) = inspect(HEAD, feed=FEED.model_copy(update={"rooftops": rooftops}))
+    assert (got.reason, got.config) == ("no_rooftop_column", "")
 
 
 def test_an_inspection_shows_each_file_of_an_archive():
