@@ -1,6 +1,10 @@
 """PURE  What became of a file and of a delivery, as it is told: the last of the nouns.
 
 A ``Report`` is the one noun behind ``import --json``, the receipt and the ledger.
+
+Who judges a file does not know yet which number its import will have: the sentence says
+``imports approve ID``.  ``Report.told`` puts the number in, and everybody who shows the sentence
+takes it from there; the ledger keeps it as it was made.
 """
 
 from dataclasses import asdict, astuple, dataclass
@@ -12,6 +16,9 @@ from ingestd.model import Delivery, Drift, File, FileReading, Finding, Outcome, 
 
 #: Warnings that a report shows one by one; their number is in it in any case.
 _LISTED = 100
+#: Where a sentence wants the number of its import.
+_TEMPLATE = "`ingestd imports approve ID`"
+_CUT_OFF = "the file is cut off: have it sent anew rather than approve it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,33 @@ class Counts:
     def __add__(self, other: "Counts") -> "Counts":
         """Count the lines of both."""
         return Counts(*map(add, astuple(self), astuple(other)))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an operator decided: approve (it is yet to be loaded), approved or denied.
+
+    ``by``: the name on that machine; None, as ``at``: it was not written down.
+    """
+
+    what: str
+    by: str | None = None
+    at: datetime | None = None
+
+    def __str__(self) -> str:
+        """Give ``approved by anna at 2026-11-23 06:00:00 UTC``."""
+        what = "to be approved" if self.what == "approve" else self.what
+        by = f" by {self.by}" if self.by else ""
+        at = f" at {self.at:%Y-%m-%d %H:%M:%S} UTC" if self.at else ""
+        return f"{what}{by}{at}"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What waits for a decision, of one feed: files as a whole, and vehicles not switched off."""
+
+    imports: int = 0
+    vehicles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +92,39 @@ class Report:
     reactivated: int = 0
     held_deactivations: int = 0
     dealerships: tuple[tuple[int, Counts], ...] = ()  # of a group file
+    decided: Decision | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Say whether all of it is held, or the deactivations that it brought."""
+        return self.outcome is Outcome.HELD or self.held_deactivations > 0
+
+    def told(self) -> str:
+        """Give the sentence as people read it: with the number of its import.
+
+        What is held of a file that is cut off is not for approval: a whole one mends it.
+        """
+        told = self.message
+        if self.import_id is not None:
+            told = told.replace(_TEMPLATE, _TEMPLATE.replace("ID", str(self.import_id)))
+        if self.holds and self.cut_off:
+            told = "; ".join(filter(None, (told, _CUT_OFF)))
+        return told
+
+    @property
+    def cut_off(self) -> bool:
+        """Say whether the file ends in the middle of a row."""
+        return self.reading is not None and self.reading.cut_off
+
+    def switched(self) -> tuple[str, ...]:
+        """Give ``12 deactivated``, ``3 reactivated``, ``36 deactivations held``, if not zero."""
+        held = f"deactivation{'s' * (self.held_deactivations != 1)} held"
+        all_ = (
+            (self.deactivated, "deactivated"),
+            (self.reactivated, "reactivated"),
+            (self.held_deactivations, held),
+        )
+        return tuple(f"{number} {what}" for number, what in all_ if number)
 
     def as_json(self) -> dict[str, Any]:
         """Give the object of design section 7.1.  Keys may be added, never renamed."""
@@ -70,13 +137,14 @@ class Report:
             "feed": self.feed,
             "outcome": str(self.outcome),
             "reason": self.reason,
-            "message": self.message,
+            "message": self.told(),
             "lines": self.lines,
             "counts": None if self.counts is None else asdict(self.counts),
             **({"dealerships": self.shares()} if self.dealerships else {}),
             "deactivated": self.deactivated,
             "reactivated": self.reactivated,
             "held_deactivations": self.held_deactivations,
+            **({"decision": _decision_json(self.decided)} if self.decided else {}),
             "warnings": reading.warnings,
             "encoding": reading.encoding,
             "delimiter": reading.delimiter,
@@ -126,6 +194,11 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "reason": finding.reason,
         "value": finding.value,
     }
+
+
+def _decision_json(decision: Decision) -> dict[str, Any]:
+    at = None if decision.at is None else decision.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"decision": decision.what, "by": decision.by, "at": at}
 
 
 def _drift_json(drift: Drift) -> dict[str, Any]:

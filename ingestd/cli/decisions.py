@@ -4,7 +4,10 @@ The ledger takes the decision and the running daemon, or the next one, carries i
 bytes.  What a command imported is loaded by the command that approves it.
 """
 
-from typing import Annotated, Any
+import getpass
+import os
+from dataclasses import replace
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.text import Text
@@ -13,7 +16,7 @@ from ingestd import once
 from ingestd.cli.codes import EX_OK
 from ingestd.cli.feed import exit_code, implicit_feed
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
-from ingestd.cli.terminal import console, give_up, no_import, print_json, print_report
+from ingestd.cli.terminal import console, give_up, no_import, nobody, print_json, print_report
 from ingestd.config import Config, Feed
 from ingestd.report import Report
 from ingestd.store.decisions import Decided
@@ -35,24 +38,24 @@ def approve(
     """
     settings = read_config(config, embedded=embedded)
 
-    async def work(store: Store) -> tuple[Decided, tuple[Report, ...]]:
+    async def work(store: Store) -> Done:
         report = await store.report(number)
         why = None if report is None else await _unreadable(store, settings, report)
         if report is None or why is not None:
-            return Decided(refusal=why or no_import(number)), ()
-        decided = await store.approve(number)
+            return Done(Decided(refusal=why or await _missing(store, number)))
+        decided = await store.approve(number, _who())
         if decided.refusal is not None or not decided.by_command:
-            return decided, ()
+            return await _left(store, number, decided)
         assert report.delivery_id is not None, "what is in the ledger has a delivery"
         feed = _feed(settings, report)
         assert feed is not None, "it was found a moment ago"
-        return decided, await once.load_again(settings, feed, store, report.delivery_id)
+        return Done(decided, await once.load_again(settings, feed, store, report.delivery_id))
 
-    decided, reports = with_store(settings, work)
-    _told(decided, reports, as_json=as_json)
-    if not reports:
-        _say(number, decided, "approve", "will be loaded by the daemon", as_json=as_json)
-    raise typer.Exit(max(map(exit_code, reports), default=EX_OK))
+    done = with_store(settings, work)
+    _told(done, as_json=as_json)
+    if not done.reports:
+        _say(number, done, "approve", "will be loaded by the daemon", as_json=as_json)
+    raise typer.Exit(max(map(exit_code, done.reports), default=EX_OK))
 
 
 def deny(
@@ -64,12 +67,12 @@ def deny(
 ) -> None:
     """Refuse a held import for good: it counts as rejected, and its mail or file goes there."""
 
-    async def work(store: Store) -> Decided:
-        return await store.deny(number)
+    async def work(store: Store) -> Done:
+        return await _left(store, number, await store.deny(number, _who()))
 
-    decided = with_store(read_config(config, embedded=embedded), work)
-    _told(decided, (), as_json=as_json)
-    _say(number, decided, "denied", "is denied", as_json=as_json)
+    done = with_store(read_config(config, embedded=embedded), work)
+    _told(done, as_json=as_json)
+    _say(number, done, "denied", "is denied", as_json=as_json)
 
 
 def replay(
@@ -85,15 +88,59 @@ def replay(
     """
     settings = read_config(config, embedded=embedded)
 
-    async def work(store: Store) -> Decided:
+    async def work(store: Store) -> Done:
         report = await store.report(number)
         why = None if report is None else await _unreadable(store, settings, report)
-        return Decided(refusal=why) if why is not None else await store.replay(number)
+        if report is None or why is not None:
+            return Done(Decided(refusal=why or await _missing(store, number)))
+        decided = replace(await store.replay(number), by_command=False)
+        return await _left(store, number, decided)
 
-    decided = with_store(settings, work)
-    _told(decided, (), as_json=as_json)
-    told = f"is done again as delivery {decided.delivery_id}"
-    _say(number, decided, "replay", told, as_json=as_json)
+    done = with_store(settings, work)
+    _told(done, as_json=as_json)
+    told = f"will be done again by the daemon as delivery {done.decided.delivery_id}"
+    _say(number, done, "replay", told, as_json=as_json)
+
+
+class Done(NamedTuple):
+    """What was decided, what was loaded at once, and whether a daemon runs that does the rest.
+
+    ``attended`` is None where nothing is left to be done.
+    """
+
+    decided: Decided
+    reports: tuple[Report, ...] = ()
+    attended: bool | None = None
+
+
+async def _left(store: Store, number: int, decided: Decided) -> Done:
+    """Say what came of a decision that is left to the daemon, and whether there is one."""
+    if decided.refusal is not None:
+        return Done(replace(decided, refusal=await _refusal(store, number, decided.refusal)))
+    return Done(decided, attended=None if decided.by_command else await store.attended())
+
+
+async def _refusal(store: Store, number: int, refusal: str) -> str:
+    """Add which imports may have been meant: files in held/ bear the numbers of deliveries."""
+    if await store.report(number) is None:
+        return await _missing(store, number)
+    of_delivery = [it.import_id for it in await store.imports_of(number) if it.holds]
+    if not of_delivery or number in of_delivery:
+        return refusal
+    named = ", ".join(f"import {held}" for held in of_delivery)
+    return f"{refusal}; delivery {number} brought {named}, which waits for a decision"
+
+
+async def _missing(store: Store, number: int) -> str:
+    return no_import(number, await store.imports_of(number))
+
+
+def _who() -> str | None:
+    """Give the name of the user at this machine, where it can be told."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name
+        return f"user {os.getuid()}"
 
 
 async def _unreadable(store: Store, settings: Config, report: Report) -> str | None:
@@ -112,20 +159,26 @@ def _feed(settings: Config, report: Report) -> Feed | None:
     return next((feed for feed in known if feed.name == report.feed), None)
 
 
-def _told(decided: Decided, reports: tuple[Report, ...], *, as_json: bool) -> None:
-    if decided.refusal is not None:
-        give_up(decided.refusal)
-    for report in reports:
+def _told(done: Done, *, as_json: bool) -> None:
+    if done.decided.refusal is not None:
+        give_up(done.decided.refusal)
+    for report in done.reports:
         if as_json:
             print_json(report.as_json())
         else:
             print_report(report)
 
 
-def _say(number: int, decided: Decided, decision: str, told: str, *, as_json: bool) -> None:
+def _say(number: int, done: Done, decision: str, told: str, *, as_json: bool) -> None:
+    """Say what will be done; ``daemon``: whether one runs that does it, null if none need."""
+    decided = done.decided
     if as_json:
         said: dict[str, Any] = {"import_id": number, "delivery_id": decided.delivery_id}
-        print_json({**said, "feed": decided.feed, "decision": decision})
+        said |= {"feed": decided.feed, "decision": decision, "daemon": done.attended}
+        print_json(said)
         return
     look = f"`ingestd deliveries show {decided.delivery_id}`"
     console().print(Text(f"import {number} {told}; {look}"))
+    if done.attended is False:
+        left = "its mail or file is moved" if decision == "denied" else "it will be done"
+        console().print(Text(nobody(left)))

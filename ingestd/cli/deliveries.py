@@ -1,13 +1,22 @@
 """WIRE  ``ingestd deliveries``: what came, from whom, and what became of it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.text import Text
 
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
-from ingestd.cli.terminal import console, give_up, print_json, print_report, print_table
+from ingestd.cli.terminal import (
+    console,
+    give_up,
+    nobody,
+    print_json,
+    print_report,
+    print_table,
+    steps,
+    when,
+)
 from ingestd.report import Report
 from ingestd.store.postgres import PostgresStore as Store
 
@@ -43,7 +52,7 @@ def list_(
         (
             (
                 d["id"],
-                d["first_seen"].replace("T", " ").rstrip("Z"),
+                when(d["first_seen"]),
                 d["source"],
                 d["sender"] or "",
                 d["subject"] or d["name"],
@@ -65,10 +74,13 @@ def show(
 ) -> None:
     """Show one delivery and what was made of each file in it."""
 
-    async def work(store: Store) -> tuple[tuple[dict[str, Any], ...], tuple[Report, ...]]:
-        return await store.deliveries(number), await store.imports_of(number)
+    async def work(
+        store: Store,
+    ) -> tuple[tuple[dict[str, Any], ...], tuple[Report, ...], Mapping[int, str]]:
+        reports = await store.imports_of(number)
+        return await store.deliveries(number), reports, await steps(store)
 
-    found, reports = with_store(read_config(config, embedded=embedded), work)
+    found, reports, open_ = with_store(read_config(config, embedded=embedded), work)
     if not found:
         give_up(f"there is no delivery {number}; `ingestd deliveries list` shows the latest")
     if as_json:
@@ -76,9 +88,10 @@ def show(
         return
     for name, value in found[0].items():
         if value is not None:
-            console().print(Text(f"{name}: {value}"))
+            shown = when(value) if name == "first_seen" or name.endswith("_at") else value
+            console().print(Text(f"{name}: {shown}"))
     for report in reports:
-        print_report(report)
+        print_report(report, open_=open_)
 
 
 @deliveries.command()
@@ -91,15 +104,16 @@ def retry(
 ) -> None:
     """Have a delivery that was rejected, or failed, done again from its bytes in the spool.
 
-    The running daemon does it, or the next one.  A mail, or file, stays where it lies now.
+    The running daemon does it, or the next one.  Its imports get new numbers.  A file goes where
+    it then belongs; a mail stays where it lies.
     """
 
-    async def work(store: Store) -> str | None:
-        return await store.redo(number)
+    async def work(store: Store) -> Ended:
+        return Ended(await store.redo(number), await store.attended())
 
-    refusal = with_store(read_config(config, embedded=embedded), work)
-    state = {"state": "received"}
-    _ended(number, refusal, "will be done again", state if as_json else None)
+    ended = with_store(read_config(config, embedded=embedded), work)
+    state = {"state": "received", "daemon": ended.attended}
+    _tell(number, ended, "will be done again", state if as_json else None)
 
 
 @deliveries.command()
@@ -112,19 +126,28 @@ def drop(
 ) -> None:
     """Give up a delivery that waits, or was set aside after it failed: it counts as rejected."""
 
-    async def work(store: Store) -> str | None:
-        return await store.drop(number)
+    async def work(store: Store) -> Ended:
+        return Ended(await store.drop(number), attended=True)
 
-    refusal = with_store(read_config(config, embedded=embedded), work)
+    ended = with_store(read_config(config, embedded=embedded), work)
     state = {"outcome": "rejected", "reason": "dropped"}
-    _ended(number, refusal, "is dropped", state if as_json else None)
+    _tell(number, ended, "is dropped", state if as_json else None)
 
 
-def _ended(number: int, refusal: str | None, done: str, state: Mapping[str, str] | None) -> None:
+class Ended(NamedTuple):
+    """Why it cannot be done (None: it is), and whether a daemon runs that does its part."""
+
+    refusal: str | None
+    attended: bool
+
+
+def _tell(number: int, ended: Ended, done: str, state: Mapping[str, Any] | None) -> None:
     """Tell the end of a command; as JSON where ``state`` is given: how the delivery stands."""
-    if refusal is not None:
-        give_up(refusal)
+    if ended.refusal is not None:
+        give_up(ended.refusal)
     if state is not None:
         print_json({"delivery_id": number, **state})
         return
     console().print(Text(f"delivery {number} {done}; `ingestd deliveries show {number}`"))
+    if not ended.attended:
+        console().print(Text(nobody()))

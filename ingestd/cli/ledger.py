@@ -1,18 +1,23 @@
 """WIRE  ``ingestd imports`` and ``ingestd status``: what the ledger says."""
 
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
 from ingestd.cli.terminal import (
+    console,
     counts_sentence,
     give_up,
     no_import,
     print_json,
     print_report,
     print_table,
+    steps,
+    when,
 )
 from ingestd.model import Finding
 from ingestd.report import Report, finding_json
@@ -45,15 +50,14 @@ def list_(
         return
     print_table(
         ("id", "when (UTC)", "feed", "file", "outcome", "lines"),
-        (
-            (r.import_id, f"{r.started_at:%Y-%m-%d %H:%M:%S}", r.feed, r.file, r.outcome, _words(r))
-            for r in reports
-        ),
+        ((r.import_id, when(r.started_at), r.feed, r.file, r.outcome, _words(r)) for r in reports),
     )
 
 
 def _words(report: Report) -> str:
-    return counts_sentence(report) if report.counts else (report.reason or "")
+    """Say why, where it is not a success, and what was counted."""
+    counted = counts_sentence(report) if report.counts else None
+    return "; ".join(filter(None, (report.reason, counted)))
 
 
 @imports.command()
@@ -66,16 +70,17 @@ def show(
 ) -> None:
     """Show one import."""
 
-    async def work(store: Store) -> Report | None:
-        return await store.report(number)
+    async def work(store: Store) -> tuple[Report | str, Mapping[int, str]]:
+        found = await store.report(number)
+        return found or no_import(number, await store.imports_of(number)), await steps(store)
 
-    report = with_store(read_config(config, embedded=embedded), work)
-    if report is None:
-        give_up(no_import(number))
+    report, open_ = with_store(read_config(config, embedded=embedded), work)
+    if isinstance(report, str):
+        give_up(report)
     elif as_json:
         print_json(report.as_json())
     else:
-        print_report(report)
+        print_report(report, open_=open_)
 
 
 @imports.command()
@@ -88,14 +93,14 @@ def rejections(
 ) -> None:
     """List every rejected line of an import, with the reason."""
 
-    async def work(store: Store) -> tuple[Finding, ...] | None:
+    async def work(store: Store) -> tuple[Finding, ...] | str:
         if await store.report(number) is None:
-            return None
+            return no_import(number, await store.imports_of(number))
         return await store.rejections(number)
 
     found = with_store(read_config(config, embedded=embedded), work)
-    if found is None:
-        give_up(no_import(number))
+    if isinstance(found, str):
+        give_up(found)
     elif as_json:
         for finding in found:
             print_json(finding_json(finding))
@@ -107,7 +112,7 @@ def rejections(
 def status(
     config: ConfigOption = None, *, embedded: EmbeddedOption = False, as_json: JsonOption = False
 ) -> None:
-    """Show what waits, what each feed did last, and whether a daemon holds the sources."""
+    """Show what waits for you, what waits for us, what each feed did last, and who watches."""
 
     async def work(store: Store) -> dict[str, Any]:
         return await store.status()
@@ -119,11 +124,37 @@ def status(
     deliveries = ", ".join(f"{count} {state}" for state, count in found["deliveries"].items())
     sys.stdout.write(f"deliveries: {deliveries or 'none'}\n")
     for lease in found["leases"]:
-        sys.stdout.write(f"source {lease['name']}: held by {lease['owner']} {lease['state']}\n")
+        seen = "watched by" if lease["held"] else "was watched by"
+        who = f"{seen} {lease['owner']} (lease {lease['state']})"
+        sys.stdout.write(f"source {lease['name']}: {who}\n")
+    if not any(lease["held"] for lease in found["leases"]):
+        sys.stdout.write("no daemon seems to be running: no source is watched\n")
+    _print_waiting(found)
     print_table(
         ("feed", "dealership", "last import", "outcome", "when (UTC)"),
         (
-            (f["feed"], f["dealership_id"], f["import_id"], f["outcome"], f["at"])
+            (
+                f["feed"],
+                f["dealership_id"],
+                f["import_id"],
+                f["outcome"] or "nothing yet",
+                when(f["at"]),
+            )
             for f in found["feeds"]
         ),
     )
+
+
+def _print_waiting(found: Mapping[str, Any]) -> None:
+    """Say what a person has to decide, and what waits for another reason than its turn."""
+    for it in found["to_decide"]:
+        what = f"import {it['import_id']} of feed {it['feed']} ({it['file']})"
+        said = f"to decide: {what}, since {when(it['since'])}: {it['why']}; {it['next']}"
+        console().print(Text(said), soft_wrap=True)
+    for it in found["waiting"]:
+        number = it["deliveries"]
+        what = f"{number} {'delivery waits' if number == 1 else 'deliveries wait'}"
+        of = f"feed {it['feed']}: " if it["feed"] else "not opened yet: "
+        why = f", {it['why']}" if it["why"] else ""
+        said = f"{of}{what} since {when(it['since'])}{why}"
+        console().print(Text(said), soft_wrap=True)

@@ -1,8 +1,10 @@
 """WIRE  What a person sees: tables and sentences on a terminal, JSON for programs."""
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NoReturn
 
 import typer
@@ -12,7 +14,8 @@ from rich.text import Text
 
 from ingestd.cli.codes import EX_NOINPUT
 from ingestd.model import Finding, Outcome
-from ingestd.report import Report
+from ingestd.report import Counts, Report
+from ingestd.store.postgres import PostgresStore as Store
 
 _COLOURS = {
     Outcome.IMPORTED: "green",
@@ -37,9 +40,29 @@ def give_up(message: str) -> NoReturn:
     raise typer.Exit(EX_NOINPUT)
 
 
-def no_import(number: int) -> str:
-    """Say that there is no such import."""
-    return f"there is no import {number}; `ingestd imports list` shows the latest"
+def no_import(number: int, brought: Sequence[Report] = ()) -> str:
+    """Say that there is no such import; ``brought``: those of the delivery with that number.
+
+    The files in held/ bear the numbers of deliveries: who reads one there means its imports.
+    """
+    message = f"there is no import {number}; "
+    if not brought:
+        return message + "`ingestd imports list` shows the latest"
+    held = [report for report in brought if report.holds]
+    named = ", ".join(f"import {it.import_id} ({it.outcome})" for it in held or brought)
+    return f"{message}delivery {number} brought {named}; `ingestd deliveries show {number}`"
+
+
+def nobody(done: str = "it will be done") -> str:
+    """Say that a command left work to a daemon, and none watches a source."""
+    return f"no daemon seems to be running: {done} when one is (`ingestd run`)"
+
+
+def when(value: datetime | str | None) -> str:
+    """Give a time (UTC) as all tables have it, ``2026-11-23 06:00:00``; JSON's, or our own."""
+    if isinstance(value, str):
+        return value.replace("T", " ")[:19]
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
 
 
 def print_json(value: Any) -> None:
@@ -49,24 +72,37 @@ def print_json(value: Any) -> None:
 
 
 def console() -> Console:
-    """Give the console on stdout; its width is generous where nobody looks."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    """Give the console on stdout; its width is generous where nobody looks or says ``COLUMNS``."""
+    told = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(highlight=False, width=None if told else 160)
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows under headers; a cell is shown as it is, never as markup."""
+    """Print rows under headers; a cell is shown as it is, never as markup.
+
+    Times, under a header with ``(UTC)``, and numbers of imports are not broken over lines.
+    """
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in headers:
-        table.add_column(header, overflow="fold")
+        whole = "(UTC)" in header or header in ("id", "import", "delivery")
+        table.add_column(header, overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console().print(table)
 
 
-def print_report(report: Report, *, dry_run: bool = False) -> None:
+async def steps(store: Store) -> Mapping[int, str]:
+    """Give, for each import that waits for a decision, what is to be done now."""
+    return {it["import_id"]: it["next"] for it in (await store.status())["to_decide"]}
+
+
+def print_report(
+    report: Report, *, dry_run: bool = False, open_: Mapping[int, str] | None = None
+) -> None:
     """Print what became of one file: outcome, counts, the first rejections, what to do.
 
-    ``dry_run`` says that it would have become so: all of it was taken back.
+    ``dry_run`` says that it would have become so: all of it was taken back.  ``open_`` are the
+    ``steps`` where the report may be an old one; None: it is of now.
     """
     out = console()
     outcome = f"would be {report.outcome} (dry run: nothing is kept)" if dry_run else report.outcome
@@ -75,15 +111,8 @@ def print_report(report: Report, *, dry_run: bool = False) -> None:
     if report.feed:
         headline.append(f"  for feed {report.feed}", style="default")
     out.print(headline)
-    if report.counts is not None:
-        out.print(Text("  " + counts_sentence(report)))
-    if report.message:
-        out.print(Text("  " + report.message))
-    if report.import_id is not None and (
-        report.outcome is Outcome.HELD or report.held_deactivations
-    ):
-        number = report.import_id
-        out.print(Text(f"  decide: ingestd imports approve {number}{_or_deny(report)}"))
+    for line in (*_told(report), *_step(report, open_)):
+        out.print(Text(f"  {line}"), soft_wrap=True)
     for finding in report.rejections[:_SHOWN]:
         out.print(Text(f"  rejected: {_found(finding)}", style="red"))
     _print_rest(out, report)
@@ -92,8 +121,29 @@ def print_report(report: Report, *, dry_run: bool = False) -> None:
         out.print(Text(f"  warning: {_found(finding)}", style="yellow"))
 
 
-def _or_deny(report: Report) -> str:
-    return f", or deny {report.import_id}" if report.outcome is Outcome.HELD else ""
+def _told(report: Report) -> Iterator[str]:
+    """Say what was counted, whose, why, and who decided."""
+    if report.counts is not None:
+        yield counts_sentence(report)
+    for number, counts in report.dealerships:
+        yield f"dealership {number}: {_parts(counts)}"
+    if report.told():
+        yield report.told()
+    if report.decided is not None:
+        yield str(report.decided)
+
+
+def _step(report: Report, open_: Mapping[int, str] | None) -> Iterator[str]:
+    """Say what is to be decided of what is held, or that it is too late."""
+    number = report.import_id
+    if number is None or not report.holds:
+        return
+    deny = f", or deny {number}" if report.outcome is Outcome.HELD else ""
+    now = {number: f"ingestd imports approve {number}{deny}"} if open_ is None else open_
+    if number in now:
+        yield f"decide: {now[number]}"
+    else:
+        yield "nothing to decide any more: a newer file of the feed was applied"
 
 
 def _found(finding: Finding) -> str:
@@ -109,12 +159,18 @@ def _print_rest(out: Console, report: Report) -> None:
 
 
 def counts_sentence(report: Report) -> str:
-    """Give ``146 lines: 3 added, 5 updated, …`` with what is not zero."""
+    """Give ``146 lines: 3 added, 5 updated, …; 36 deactivations held`` with what is not zero."""
     counts = report.counts
     if counts is None:
         return "nothing was loaded"
+    would = "would be " if report.outcome is Outcome.HELD else ""
+    warnings = 0 if report.reading is None else report.reading.warnings
+    tail = [", ".join(report.switched())]
+    tail.append(f"{warnings} warning{'s' * (warnings != 1)}" if warnings else "")
+    return "; ".join(filter(None, (f"{report.lines} lines: {would}{_parts(counts)}", *tail)))
+
+
+def _parts(counts: Counts) -> str:
     names = ("added", "updated", "unchanged", "duplicate", "rejected")
     parts = [f"{getattr(counts, name)} {name}" for name in names if getattr(counts, name)]
-    warnings = 0 if report.reading is None else report.reading.warnings
-    tail = f"; {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
-    return f"{report.lines} lines: {', '.join(parts) or 'no vehicles'}{tail}"
+    return ", ".join(parts) or "no vehicles"

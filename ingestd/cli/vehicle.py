@@ -8,13 +8,17 @@ from rich.text import Text
 
 from ingestd.cli.codes import Usage
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
-from ingestd.cli.terminal import console, give_up, print_json, print_table
+from ingestd.cli.terminal import console, give_up, print_json, print_table, when
 from ingestd.config import did_you_mean
 from ingestd.store.lookup import Sought
 from ingestd.store.postgres import PostgresStore as Store
+from ingestd.vehicle import FIELDS
 
 #: Of a value on a terminal.
 _SHOWN = 60
+#: Columns that are shown first, where the table has them; then the others in its own order.
+_HEAD = (*FIELDS[:6], "status", "is_active", "price", "msrp", "mileage")
+_FIRST = (*_HEAD, *(name for name in FIELDS if name not in _HEAD))
 
 Vin = Annotated[str | None, typer.Argument(metavar="[VIN]", help="In any spelling.")]
 StockOption = Annotated[str | None, typer.Option("--stock", help="A stock number instead.")]
@@ -73,9 +77,10 @@ def _print(one: Mapping[str, Any]) -> None:
     out.print(
         Text(f"vehicle {one['vehicle_id']} of dealership {one['dealership_id']}, {name}", "bold")
     )
-    for column, value in one["vehicle"].items():
+    for column, value in _in_order(one["vehicle"]):
         if value is not None and column not in ("id", "dealership_id"):
-            out.print(Text(f"  {column}: {_short(value)}"))
+            shown = when(value) if column.endswith("_at") else _short(value)
+            out.print(Text(f"  {column}: {shown}"))
     for sentence in _sentences(one):
         out.print(Text(f"  {sentence}"))
     if not one["changes"]:
@@ -83,6 +88,12 @@ def _print(one: Mapping[str, Any]) -> None:
         return
     headers = ("when (UTC)", "column", "old", "new", "cause", "import", "file", "line", "mail")
     print_table(headers, (_row(change) for change in one["changes"]))
+
+
+def _in_order(values: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+    """Put first what says which vehicle it is, then whether and for how much it is on offer."""
+    place = {name: number for number, name in enumerate(_FIRST)}
+    return sorted(values.items(), key=lambda item: place.get(item[0], len(place)))
 
 
 def _sentences(one: Mapping[str, Any]) -> Iterator[str]:
@@ -118,7 +129,7 @@ def _mail(found: Mapping[str, Any]) -> str:
 
 
 def _time(value: str | None) -> str:
-    return "?" if value is None else value.replace("T", " ").rstrip("Z")
+    return when(value) or "?"
 
 
 def _short(value: Any) -> str:

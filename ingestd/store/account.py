@@ -1,5 +1,6 @@
 """PURE  A reading's last word as SQL takes it, and the counts that come back as reports."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -225,7 +226,10 @@ def approved(before: Report | None, now: Report) -> Report:
     Of a file that was loaded already, and whose rows are as they were, the first counts stay:
     only what was deactivated is new.
     """
-    if before is None or before.outcome not in _LOADED or before.counts is None:
+    if before is None:
+        return now
+    now = _decided(before, now)
+    if before.outcome not in _LOADED or before.counts is None:
         return now
     first, second = before.counts, now.counts
     both = replace(
@@ -238,6 +242,32 @@ def approved(before: Report | None, now: Report) -> Report:
         return both
     both = replace(both, counts=first, lines=before.lines, dealerships=before.dealerships)
     return replace(both, outcome=_worse(before, both))
+
+
+def _decided(before: Report, now: Report) -> Report:
+    """Say who approved it, and what it was held for."""
+    decided = before.decided and replace(before.decided, what="approved")
+    if not before.holds:  # another file of the delivery was held
+        return replace(now, decided=decided)
+    told = held_for(before.reason, before.message)
+    if not told.startswith(_APPROVED):  # its rows were, and now its deactivations are
+        told = f"{_APPROVED}{told}"
+    return replace(now, decided=decided, message="; ".join(filter(None, (told, now.message))))
+
+
+def held_for(reason: str | None, message: str) -> str:
+    """Say why a file was held, or its deactivations, without what could be done about it."""
+    told = _TO_DO.sub("", message)
+    return f"{reason}: {told}" if reason else told
+
+
+_APPROVED = "approved; it was held: "
+#: What the guard says is to be done; once it is decided nobody is to do it.
+_TO_DO = re.compile(
+    r"; nothing was changed; `ingestd imports approve ID` loads it all the same, `deny` does not"
+    r"|: they stay as they are until .{1,200}, or `ingestd imports approve ID` says that they are"
+    r" gone"
+)
 
 
 def _worse(before: Report, now: Report) -> Outcome:

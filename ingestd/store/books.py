@@ -11,6 +11,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
+from ingestd.errors import ReadFailed
 from ingestd.model import (
     Arrival,
     Delivery,
@@ -21,7 +22,7 @@ from ingestd.model import (
     Outcome,
     State,
 )
-from ingestd.report import Counts, Report
+from ingestd.report import Counts, Decision, Report
 from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
 
@@ -63,31 +64,18 @@ _REJECTIONS = """
 SELECT line, column_name, reason, value FROM ingest.rejections
 WHERE import_id = $1 AND line > $2 ORDER BY line LIMIT $3"""
 
-_STATES = "SELECT state, count(*) AS deliveries FROM ingest.deliveries GROUP BY state"
-
-_LEASES = """
-SELECT name, owner, lease_until > clock_timestamp() AS held,
-       ceil(extract(epoch FROM abs_age))::int AS seconds
-FROM (SELECT *, greatest(lease_until - clock_timestamp(),
-                         clock_timestamp() - lease_until) AS abs_age FROM ingest.leases) l
-ORDER BY name"""
-
-_FEEDS = """
-SELECT DISTINCT ON (i.feed, i.dealership_id) i.feed, i.dealership_id, i.id, i.outcome, i.reason,
-       i.started_at, f.latest_delivery_id, f.applied_at
-FROM ingest.imports i
-LEFT JOIN ingest.feeds f ON f.feed = i.feed
-     AND (f.dealership_id = i.dealership_id OR i.dealership_id IS NULL)
-WHERE i.feed IS NOT NULL
-ORDER BY i.feed, i.dealership_id, i.id DESC, f.latest_first_seen DESC NULLS LAST"""
-
-
 _HEADINGS = """
-SELECT i.reading::text AS reading_text
-FROM ingest.imports i JOIN ingest.feeds f ON f.latest_delivery_id = i.delivery_id
-WHERE f.feed = $1 AND f.dealership_id = $2 AND i.feed = $1
-  AND i.outcome IN ('imported', 'unchanged') AND i.reading IS NOT NULL
+SELECT i.reading::text AS reading_text FROM ingest.imports i
+WHERE i.delivery_id = (
+    SELECT f.latest_delivery_id FROM ingest.feeds f
+    WHERE f.feed = $1 AND f.dealership_id = ANY ($2::bigint[])
+    ORDER BY f.latest_first_seen DESC, f.latest_delivery_id DESC LIMIT 1)
+  AND i.feed = $1 AND i.outcome IN ('imported', 'unchanged') AND i.reading IS NOT NULL
 ORDER BY i.file_index"""
+
+_JUNK = """
+SELECT n AS dealership_id, array_remove(array_agg(j.vin), NULL) AS vins
+FROM unnest($1::bigint[]) AS n LEFT JOIN ingest.junk_vins j ON j.dealership_id = n GROUP BY n"""
 
 _DELIVERIES = """
 SELECT id, source, kind, name, sender, subject, size, sha256, state, outcome, reason, attempts,
@@ -98,7 +86,11 @@ ORDER BY id DESC LIMIT $3"""
 
 
 async def write_report(connection: Connection, report: Report) -> int:
-    """Write a report's row, without its rejections, and give its number."""
+    """Write a report's row, without its rejections, and give its number.
+
+    Raises:
+        ReadFailed: the file was loaded for another feed, which stays so.
+    """
     counts = report.counts
     reading = report.reading
     number = await connection.fetchval(
@@ -122,6 +114,12 @@ async def write_report(connection: Connection, report: Report) -> int:
         report.seconds,
         json.dumps(report.shares()) if report.dealerships else None,
     )
+    if number is None:
+        raise ReadFailed(
+            f"file {report.file_index} of delivery {report.delivery_id} was loaded for another feed"
+            f" before the configuration gave it to {report.feed}; nothing was loaded: have it sent"
+            " anew"
+        )
     return int(number)
 
 
@@ -161,62 +159,21 @@ def _told(value: Any) -> Any:
     return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
 
 
-async def headings(connection: Connection, feed: str, dealership_id: int) -> tuple[Heading, ...]:
-    """Give the headings of the files in the feed's last delivery that was applied."""
-    rows = await connection.fetch(_HEADINGS, feed, dealership_id)
+async def headings(
+    connection: Connection, feed: str, dealerships: Sequence[int]
+) -> tuple[Heading, ...]:
+    """Give the headings of the files in the feed's last delivery that was applied to any."""
+    rows = await connection.fetch(_HEADINGS, feed, list(dealerships))
     read = (_reading(json.loads(row["reading_text"])) for row in rows)
     return tuple(Heading(reading.headers, reading.mapping) for reading in read)
 
 
-async def last_successes(connection: Connection) -> dict[str, float]:
-    """Give, for each feed, when it was last applied, as Unix time."""
-    rows = await connection.fetch(
-        "SELECT feed, extract(epoch FROM max(applied_at))::float8 AS at"
-        " FROM ingest.feeds GROUP BY feed"
-    )
-    return {row["feed"]: row["at"] for row in rows}
-
-
-async def held(connection: Connection) -> dict[str, int]:
-    """Count, for each feed, the imports that wait for a decision."""
-    rows = await connection.fetch(
-        "SELECT feed, count(*) AS imports FROM ingest.imports WHERE outcome = 'held' GROUP BY feed"
-    )
-    return {row["feed"]: row["imports"] for row in rows if row["feed"] is not None}
-
-
-async def status(connection: Connection) -> dict[str, Any]:
-    """Tell, as JSON has it, what waits, who watches, and what each feed did last."""
-    states = {row["state"]: row["deliveries"] for row in await connection.fetch(_STATES)}
-    return {
-        "deliveries": {str(state): states[state] for state in State if state in states},
-        "leases": [
-            {
-                "name": row["name"],
-                "owner": row["owner"],
-                "state": f"for {row['seconds']} s yet"
-                if row["held"]
-                else f"until {row['seconds']} s ago",
-                "held": row["held"],
-            }
-            for row in await connection.fetch(_LEASES)
-        ],
-        "feeds": [_feed_status(row) for row in await connection.fetch(_FEEDS)],
-    }
-
-
-def _feed_status(row: Row) -> dict[str, Any]:
-    applied = row["applied_at"]
-    return {
-        "feed": row["feed"],
-        "dealership_id": row["dealership_id"],
-        "import_id": row["id"],
-        "outcome": row["outcome"],
-        "reason": row["reason"],
-        "at": f"{row['started_at']:%Y-%m-%dT%H:%M:%SZ}",
-        "applied_delivery_id": row["latest_delivery_id"],
-        "applied_at": None if applied is None else f"{applied:%Y-%m-%dT%H:%M:%SZ}",
-    }
+async def junk_vins(
+    connection: Connection, dealerships: Sequence[int]
+) -> dict[int, frozenset[str]]:
+    """Give the VINs that were found to be dummies at each of some dealerships."""
+    rows = await connection.fetch(_JUNK, list(dealerships))
+    return {row["dealership_id"]: frozenset(row["vins"]) for row in rows}
 
 
 def finding(row: Row) -> Finding:
@@ -262,7 +219,14 @@ def _report(row: Row, found: tuple[Finding, ...]) -> Report:
         reactivated=row["reactivated"],
         held_deactivations=row["held_deactivations"],
         dealerships=_shares(row["dealerships"]),
+        decided=_decision(row),
     )
+
+
+def _decision(row: Row) -> Decision | None:
+    if row["decision"] is None:
+        return None
+    return Decision(row["decision"], row["decided_by"], row["decided_at"])
 
 
 def _shares(text: str | None) -> tuple[tuple[int, Counts], ...]:

@@ -7,13 +7,15 @@ Rules:
   * What was approved is loaded under its own place in the order and rewrites its report; the
     import keeps its number.  Once a newer delivery was applied there is nothing to approve.
   * Held deactivations are approved for the feed's latest import alone.
+  * Who decided and when is written down; what it was held for stays in the message.
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestd.model import SEVERITY
-from ingestd.store import claims
+from ingestd.store import account, claims
 from ingestd.store.pool import Connection, Pool, Row
 
 
@@ -62,7 +64,8 @@ FROM ingest.imports i JOIN ingest.deliveries d ON d.id = i.delivery_id
 WHERE i.id = $1 FOR UPDATE OF d"""
 
 _APPROVE = """
-UPDATE ingest.imports SET decision = 'approve' WHERE delivery_id = $1 AND feed = $2"""
+UPDATE ingest.imports SET decision = 'approve', decided_by = $3, decided_at = clock_timestamp()
+WHERE delivery_id = $1 AND feed = $2"""
 
 _AGAIN = """
 UPDATE ingest.deliveries SET state = 'received', turn = -1, outcome = NULL, reason = NULL,
@@ -71,17 +74,27 @@ WHERE id = $1"""
 
 #: What could not be loaded (its file is gone, or the parser died of it) is held as it was.
 _LAPSE = """
-UPDATE ingest.imports SET decision = NULL WHERE delivery_id = $1 AND decision = 'approve'"""
+UPDATE ingest.imports SET decision = NULL, decided_by = NULL, decided_at = NULL
+WHERE delivery_id = $1 AND decision = 'approve'"""
 
 _DENY = """
-UPDATE ingest.imports SET decision = 'denied', outcome = 'rejected', reason = 'denied',
-  message = $3, lines = NULL, header = NULL, blank = NULL, added = NULL, updated = NULL,
-  unchanged = NULL, duplicate = NULL, rejected = NULL, dealerships = NULL
-WHERE delivery_id = $1 AND feed = $2 AND outcome = 'held'"""
+UPDATE ingest.imports SET decision = 'denied', decided_by = $2, decided_at = clock_timestamp(),
+  outcome = 'rejected', reason = 'denied', message = $3, lines = NULL, header = NULL,
+  blank = NULL, added = NULL, updated = NULL, unchanged = NULL, duplicate = NULL, rejected = NULL,
+  dealerships = NULL
+WHERE id = $1"""
+_HELD = """
+SELECT id, reason, message FROM ingest.imports
+WHERE delivery_id = $1 AND feed = $2 AND outcome = 'held' ORDER BY file_index"""
 
 _FORGET_ROWS = """
 DELETE FROM ingest.rejections WHERE import_id IN (
   SELECT id FROM ingest.imports WHERE delivery_id = $1 AND feed = $2)"""
+
+#: Of files that are this feed's by now, as the configuration was changed meanwhile.
+_FORGET_REFUSED = """
+DELETE FROM ingest.imports WHERE delivery_id = $1 AND file_index = ANY ($2::int[])
+  AND outcome = 'rejected' AND decision IS NULL"""
 
 _SEVERITY = [str(outcome) for outcome in SEVERITY]
 #: A delivery has the worst outcome of its imports', and its source is to be told.
@@ -97,7 +110,7 @@ _UNDER_WAY = "is being done again; look at it when it is done"
 _DENIED = "an operator looked at it and denied it; nothing was changed"
 
 
-async def approve(pool: Pool, owner: str, import_id: int) -> Decided:
+async def approve(pool: Pool, owner: str, import_id: int, by: str | None = None) -> Decided:
     """Have a held import loaded, or the deactivations that it holds done."""
     async with pool.transaction() as connection:
         row = await connection.fetchrow(_IMPORT, import_id)
@@ -105,12 +118,12 @@ async def approve(pool: Pool, owner: str, import_id: int) -> Decided:
             return _no_import(import_id)
         decided = _decided(row, _not_approvable(row, owner))
         if decided.refusal is None and row["state"] in ("done", "quarantined"):
-            await connection.execute(_APPROVE, row["delivery_id"], row["feed"])
+            await connection.execute(_APPROVE, row["delivery_id"], row["feed"], _signed(by))
             await connection.execute(_AGAIN, row["delivery_id"])
         return decided
 
 
-async def deny(pool: Pool, import_id: int) -> Decided:
+async def deny(pool: Pool, import_id: int, by: str | None = None) -> Decided:
     """Refuse a held import for good; its source is told."""
     async with pool.transaction() as connection:
         row = await connection.fetchrow(_IMPORT, import_id)
@@ -118,10 +131,16 @@ async def deny(pool: Pool, import_id: int) -> Decided:
             return _no_import(import_id)
         decided = _decided(row, _not_deniable(row))
         if decided.refusal is None:
+            for it in await connection.fetch(_HELD, row["delivery_id"], row["feed"]):
+                told = f"{_DENIED}; it was held: {account.held_for(it['reason'], it['message'])}"
+                await connection.execute(_DENY, it["id"], _signed(by), told)
             await connection.execute(_FORGET_ROWS, row["delivery_id"], row["feed"])
-            await connection.execute(_DENY, row["delivery_id"], row["feed"], _DENIED)
             await connection.execute(_WORST, row["delivery_id"], _SEVERITY)
         return decided
+
+
+def _signed(by: str | None) -> str | None:
+    return None if by is None else account.presentable(by)
 
 
 def _no_import(import_id: int) -> Decided:
@@ -183,6 +202,11 @@ async def lapse(connection: Connection, delivery_id: int) -> None:
 async def forget_rows(connection: Connection, delivery_id: int, feed: str) -> None:
     """Forget the rejected rows of imports whose reports are about to be written anew."""
     await connection.execute(_FORGET_ROWS, delivery_id, feed)
+
+
+async def forget_refused(connection: Connection, delivery_id: int, indexes: Sequence[int]) -> None:
+    """Forget the reports of files that were refused when the others were held, and no more are."""
+    await connection.execute(_FORGET_REFUSED, delivery_id, list(indexes))
 
 
 # Once more, as the newest.

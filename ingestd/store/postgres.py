@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +19,9 @@ from ingestd.model import (
     Reading,
     ReadJob,
 )
-from ingestd.report import Report, Settlement
+from ingestd.report import Held, Report, Settlement
 from ingestd.rooftops import choices
-from ingestd.store import books, copies, decisions, migrate, redo
+from ingestd.store import books, copies, decisions, migrate, overview, redo
 from ingestd.store.decisions import Decided
 from ingestd.store.group import GroupLoader
 from ingestd.store.layout import Layout, described
@@ -51,7 +50,7 @@ class PostgresStore:
         unopened = (UNROUTED,) if deltas and len(deltas) == len(config.feed) else ()
         self._ledger = Ledger(pool, owner, (*deltas, *unopened), replied)
         self.replies = Replies(pool, owner)
-        self._groups = {feed.name: choices(feed.rooftops) for feed in config.feed}
+        self._modes = {feed.name: str(feed.mode) for feed in config.feed}
         self._layout: Layout | None = None
         self._loader: GroupLoader | None = None
 
@@ -163,16 +162,13 @@ class PostgresStore:
         assert self._layout is not None
         return described(self._layout, with_settings=bool(self._settings.settings))
 
-    async def known(self, dealership_id: int, feed: str) -> Known:
+    async def known(self, dealership_id: int, feed: str, rooftops: Sequence[int] = ()) -> Known:
         """Give what is known of a dealership and a feed that helps to read its files.
 
-        A VIN that is a dummy at one dealership of a group is one in all of its files.
+        ``rooftops`` are the dealerships among which a group's files choose: each has dummy VINs
+        of its own.
         """
-        known = await self._ledger.known(dealership_id, feed)
-        for number in self._groups.get(feed, ()):
-            other = await self._ledger.known(number, feed)
-            known = replace(known, junk_vins=known.junk_vins | other.junk_vins)
-        return known
+        return await self._ledger.known(dealership_id, feed, rooftops)
 
     async def load(
         self,
@@ -259,7 +255,12 @@ class PostgresStore:
     async def status(self) -> dict[str, Any]:
         """Tell, as JSON has it, what waits, who watches, and what each feed did last."""
         async with self._pool.connection() as connection:
-            return await books.status(connection)
+            return await overview.status(connection, self._modes)
+
+    async def attended(self) -> bool:
+        """Say whether a daemon of this instance watches a source: it does what is decided."""
+        async with self._pool.connection() as connection:
+            return await overview.attended(connection, self._owner)
 
     async def lookup(self) -> Lookup:
         """Give who answers questions about single vehicles."""
@@ -310,13 +311,13 @@ class PostgresStore:
         """Have a rejected or failed delivery done again; say why it cannot be, None if it will."""
         return await redo.redo(self._pool, self._owner, delivery_id)
 
-    async def approve(self, import_id: int) -> Decided:
-        """Have a held import loaded, or the deactivations that it holds done."""
-        return await decisions.approve(self._pool, self._owner, import_id)
+    async def approve(self, import_id: int, by: str | None = None) -> Decided:
+        """Have a held import loaded, or the deactivations that it holds done; ``by`` decided."""
+        return await decisions.approve(self._pool, self._owner, import_id, by)
 
-    async def deny(self, import_id: int) -> Decided:
-        """Refuse a held import for good."""
-        return await decisions.deny(self._pool, import_id)
+    async def deny(self, import_id: int, by: str | None = None) -> Decided:
+        """Refuse a held import for good; ``by`` decided."""
+        return await decisions.deny(self._pool, import_id, by)
 
     async def replay(self, import_id: int) -> Decided:
         """Have an import's files done again as the newest of their feed, as a new delivery."""
@@ -339,12 +340,12 @@ class PostgresStore:
     async def last_successes(self) -> dict[str, float]:
         """Give, for each feed, when it was last applied, as Unix time."""
         async with self._pool.connection() as connection:
-            return await books.last_successes(connection)
+            return await overview.last_successes(connection)
 
-    async def held(self) -> dict[str, int]:
-        """Count, for each feed, the imports that wait for a decision."""
+    async def held(self) -> dict[str, Held]:
+        """Count, for each feed, what waits for a decision."""
         async with self._pool.connection() as connection:
-            return await books.held(connection)
+            return await overview.held(connection)
 
     def connections(self) -> tuple[int, int]:
         """Count the pool's connections: (idle, used)."""

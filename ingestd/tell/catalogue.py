@@ -102,7 +102,9 @@ DEACTIVATIONS = Declared(
 HELD_DEACTIVATIONS = Declared(
     "ingestd_held_deactivations_total",
     "counter",
-    "Vehicles the feed no longer lists that were not set inactive: so many at once look wrong.",
+    "Vehicles the feed no longer lists that were not set inactive: so many at once look wrong."
+    " Added up over the deliveries: a vehicle counts again with each that says the same;"
+    " `ingestd_held_vehicles` has those of now.",
     ("feed",),
 )
 ABSENCE_SUSPENDED = Declared(
@@ -180,6 +182,13 @@ HELD_IMPORTS = Declared(
     "Files that are held as a whole now and wait for a decision.",
     ("feed",),
 )
+HELD_VEHICLES = Declared(
+    "ingestd_held_vehicles",
+    "gauge",
+    "Vehicles that the feed's latest import no longer lists and that are not set inactive now,"
+    " until somebody approves it or further files say the same.",
+    ("feed",),
+)
 QUEUE_DEPTH = Declared("ingestd_queue_depth", "gauge", "Deliveries taken and not yet done.")
 SPOOL_BYTES = Declared("ingestd_spool_bytes", "gauge", "Bytes of raw deliveries kept on disk.")
 WORKER_RESTARTS = Declared(
@@ -224,6 +233,7 @@ CATALOGUE = (
     MAILBOX_LAST_SUCCESS,
     LATE_CHANGES,
     HELD_IMPORTS,
+    HELD_VEHICLES,
     QUEUE_DEPTH,
     SPOOL_BYTES,
     WORKER_RESTARTS,
@@ -284,9 +294,8 @@ time() - ingestd_mailbox_last_activity_timestamp_seconds > 900` |
 > 0.2 * sum by (feed) (increase(ingestd_rows_total[1d]))` |
 | files refused | `increase(ingestd_import_rejects_total[1h]) > 0` |
 | files held | `increase(ingestd_import_holds_total[1h]) > 0` |
-| deactivations held | `increase(ingestd_held_deactivations_total[1d]) > 0` |
 | vehicles no longer leave | `increase(ingestd_absence_suspended_total[3d]) > 2` |
-| somebody has to decide | `ingestd_held_imports > 0` |
+| somebody has to decide | `ingestd_held_imports > 0 or ingestd_held_vehicles > 0` |
 | changes were lost | `increase(ingestd_late_changes_total[1h]) > 0` |
 | a delivery failed for good | `increase(ingestd_deliveries_total{outcome="failed"}[1h]) > 0` |
 | the queue does not drain | `min_over_time(ingestd_queue_depth[30m]) > 0` |

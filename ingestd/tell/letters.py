@@ -72,6 +72,7 @@ FILE = {
     "encrypted_archive": "the archive is encrypted",
     "unreadable_archive": "the archive is damaged",
     "nested_archive": "there is an archive within the archive",
+    "key_taken": "it could not be stored on our side",
     "internal_error": "it could not be read on our side",
     "denied": "somebody looked at it and refused it",
     "dropped": "it was given up on our side",
@@ -203,7 +204,7 @@ def _outcome(report: Report) -> str:
         Outcome.FAILED: "not loaded",
     }[report.outcome]
     told += f": {why}." if why else "."
-    message = shown(" ".join(report.message.split()), _LONGEST_SENTENCE)
+    message = shown(" ".join(report.told().split()), _LONGEST_SENTENCE)
     return f"{told}\n  {message}" if message else told
 
 

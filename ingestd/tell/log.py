@@ -8,7 +8,8 @@ Rules:
   * No secret gets out (T21): by name of key, by form (a password in a URL), and by value for
     those that ``app`` resolved.  Tracebacks show no local variables.
   * Libraries that log what they send and receive are heard from WARNING up only.
-  * One line per settled delivery; what is wrong with single rows is in the ledger.
+  * One line per settled delivery; what is wrong with single rows is in the ledger.  Where a
+    person has to decide it is a warning, with the reason, the import's number and the command.
 """
 
 import contextlib
@@ -238,7 +239,8 @@ class LogTell:
         outcome = settlement.outcome
         level = dict.fromkeys((Outcome.HELD, Outcome.REJECTED), logging.WARNING)
         level[Outcome.FAILED] = logging.ERROR
-        usual = logging.WARNING if _lost(reports) else logging.INFO
+        loud = _lost(reports) or any(report.holds for report in reports)
+        usual = logging.WARNING if loud else logging.INFO
         imports = [_import_json(report) for report in reports]
         self._log.log(
             level.get(outcome, usual),
@@ -289,6 +291,7 @@ def _import_json(report: Report) -> dict[str, Any]:
         "reason": report.reason,
         **_totals((report,)),
         **_drift(report),
+        **({"decided": str(report.decided)} if report.decided else {}),
     }
 
 
@@ -299,10 +302,14 @@ def _drift(report: Report) -> dict[str, Any]:
 
 
 def _totals(reports: Iterable[Report]) -> dict[str, Any]:
-    """Add up lines, counts and warnings; files that have no counts add nothing."""
+    """Add up lines, counts, switched vehicles, warnings; what has no counts adds nothing."""
     names = Counts.__slots__
-    totals: dict[str, Any] = {"lines": 0, **dict.fromkeys(names, 0), "warnings": 0, "seconds": 0.0}
+    switched = ("deactivated", "reactivated", "held_deactivations")
+    zero = dict.fromkeys((*names, *switched, "warnings"), 0)
+    totals: dict[str, Any] = {"lines": 0, **zero, "seconds": 0.0}
     for report in reports:
+        for name in switched:
+            totals[name] += getattr(report, name)
         totals["lines"] += report.lines or 0
         totals["seconds"] = round(totals["seconds"] + report.seconds, 3)
         totals["warnings"] += report.reading.warnings if report.reading else 0
@@ -336,14 +343,25 @@ def sentence(settlement: Settlement) -> str:
 
 
 def _said(report: Report, name: str) -> str:
+    """Say what became of a file: why, and what is to be decided; and what was counted."""
     feed = f" for feed {report.feed}" if report.feed else ""
+    head = f"{report.outcome} {name}{feed}"
+    numbered = report.holds or report.decided is not None
+    if numbered:
+        head += f" (import {report.import_id})"
+    why = ": ".join(filter(None, (report.reason, report.told())))
     if report.counts is None:
-        why = ": ".join(filter(None, (report.reason, report.message)))
-        return f"{report.outcome} {name}{feed}" + (f": {why}" if why else "")
-    counts = report.counts
+        return head + (f": {why}" if why else "")
+    told = f"{_counted(report, report.counts)} in {report.seconds:.2f} s"
+    if report.outcome is Outcome.HELD:
+        return f"{head}: " + "; ".join(filter(None, (why, f"it would have been {told}")))
+    return f"{head}: {told}" + (f": {why}" if why and numbered else "")
+
+
+def _counted(report: Report, counts: Counts) -> str:
     parts = [f"{getattr(counts, what)} {what}" for what in ("added", "updated", "unchanged")]
     parts += [f"{counts.duplicate} duplicate"] if counts.duplicate else []
     parts.append(f"{counts.rejected} rejected")
     warnings = report.reading.warnings if report.reading else 0
     parts += [f"{warnings} warnings"] if warnings else []
-    return f"{report.outcome} {name}{feed}: {', '.join(parts)} in {report.seconds:.2f} s"
+    return ", ".join([*parts, *report.switched()])

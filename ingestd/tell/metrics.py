@@ -31,7 +31,7 @@ from prometheus_client.exposition import choose_encoder
 
 from ingestd.config import Config
 from ingestd.model import Finding, Outcome
-from ingestd.report import Counts, Report, Settlement
+from ingestd.report import Counts, Held, Report, Settlement
 from ingestd.tell.catalogue import (
     ABSENCE_SUSPENDED,
     BUCKETS,
@@ -43,6 +43,7 @@ from ingestd.tell.catalogue import (
     HEADER_DRIFTS,
     HELD_DEACTIVATIONS,
     HELD_IMPORTS,
+    HELD_VEHICLES,
     IMPORT_DURATION,
     IMPORT_HOLDS,
     IMPORT_LAST_SUCCESS,
@@ -200,12 +201,14 @@ class Metrics:
         """Observe how many deliveries wait."""
         self._set(QUEUE_DEPTH, deliveries)
 
-    def held(self, imports: Mapping[str, int]) -> None:
-        """Observe how many files of each feed wait for a decision."""
-        for feed in self._feeds:
-            self._set(HELD_IMPORTS, imports.get(feed, 0), feed=feed)
-        others = sum(number for feed, number in imports.items() if feed not in self._feeds)
-        self._set(HELD_IMPORTS, others, feed=OTHER)
+    def held(self, held: Mapping[str, Held]) -> None:
+        """Observe what of each feed waits for a decision: files, and vehicles not switched off."""
+        others = [it for feed, it in held.items() if feed not in self._feeds]
+        rest = Held(sum(it.imports for it in others), sum(it.vehicles for it in others))
+        told = {**dict.fromkeys(self._feeds, Held()), **held, OTHER: rest}
+        for feed in (*self._feeds, OTHER):
+            self._set(HELD_IMPORTS, told[feed].imports, feed=feed)
+            self._set(HELD_VEHICLES, told[feed].vehicles, feed=feed)
 
     def worker_restarted(self) -> None:
         """Observe a parser process that had to be replaced."""
@@ -300,6 +303,7 @@ class Metrics:
             self._drop(EXPECT_EVERY, gone)
             self._drop(IMPORT_LAST_SUCCESS, gone)
             self._drop(HELD_IMPORTS, gone)
+            self._drop(HELD_VEHICLES, gone)
             self._last_success.pop(gone, None)
         for gone in self._sources.difference(sources):
             self._drop(SOURCE_UP, gone)
@@ -338,6 +342,7 @@ class Metrics:
         self._add(LATE_CHANGES, 0, feed=feed)
         if feed not in self._feeds:
             self._set(HELD_IMPORTS, 0, feed=feed)
+            self._set(HELD_VEHICLES, 0, feed=feed)
         self._set(IMPORT_LAST_SUCCESS, self._last_success.get(feed, 0), feed=feed)
 
     def _zero_source(self, source: str, kind: str) -> None:

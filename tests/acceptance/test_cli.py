@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -176,6 +177,27 @@ async def test_a_vehicle_says_when_its_price_changed_by_which_file_and_which_lin
     assert "listed by feed lot, last by delivery 2 of " in shown
     assert "added by delivery 1 (lot.tsv) at " in shown
     assert "price: 18000.00" in shown
+    head = [line.split(":")[0].strip() for line in shown.splitlines()[1:17]]
+    assert head == [
+        "vin",
+        "stock_number",
+        "make",
+        "model",
+        "year",
+        "trim",
+        "status",
+        "is_active",
+        "price",
+        "mileage",
+        "exterior_color",
+        "body_style",
+        "fuel_type",
+        "drivetrain",
+        "created_at",
+        "updated_at",
+    ]
+    created = next(line for line in shown.splitlines() if "created_at" in line)
+    assert re.fullmatch(r"  created_at: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", created)
     assert "has changed nothing of it" in command(place, "vehicle", vin(1)).stdout
 
 
@@ -204,7 +226,9 @@ async def test_a_group_file_fills_each_dealership_that_its_column_names(place, a
     assert shown == {key: value for key, value in report.items() if key != "dry_run"}
     found = await ask("SELECT dealership_id, vin FROM vehicles ORDER BY dealership_id")
     assert [tuple(vehicle) for vehicle in found] == [(1, vin(1)), (2, vin(2))]
-    assert "2 added" in command(place, "imports", "show", "1").stdout
+    shown_to_people = command(place, "imports", "show", "1").stdout
+    assert "2 added" in shown_to_people
+    assert "  dealership 1: 1 added\n  dealership 2: 1 added\n" in shown_to_people
     assert "group" in command(place, "status").stdout
 
 
@@ -247,7 +271,27 @@ async def test_status_tells_what_each_feed_did_last(place, ask):
 
     assert found["deliveries"] == {"done": 1}
     assert (found["feeds"][0]["feed"], found["feeds"][0]["outcome"]) == ("lot", "imported")
+    assert (found["to_decide"], found["waiting"]) == ([], [])
     assert "lot" in command(place, "status").stdout
+
+
+async def test_status_lists_every_feed_once_and_those_that_never_did_anything(place, ask):
+    place.feeds = {"lot": "", "other": ""}
+    place.write_config()
+    assert command(place, "import", given(place, lot(3)), "--feed", "lot").returncode == 0
+    refused = command(place, "import", given(place, b"nothing\n", "bad.tsv"), "--feed", "lot")
+    assert refused.returncode == 65
+    feeds = json.loads(command(place, "status", "--json").stdout)["feeds"]
+
+    assert [(it["feed"], it["import_id"], it["dealership_id"]) for it in feeds] == [
+        ("lot", 2, 1),
+        ("other", None, None),
+    ]
+    shown = command(place, "status").stdout
+    assert [line.split()[:3] for line in shown.splitlines() if line.startswith("other")] == [
+        ["other", "nothing", "yet"]
+    ]
+    assert "T" not in next(line for line in shown.splitlines() if line.startswith("lot"))
 
 
 async def test_dealerships_can_be_added_and_listed(place, ask):
@@ -361,6 +405,50 @@ def test_inspect_of_a_file_that_would_be_refused_exits_65(home):
 
     assert done.returncode == 65
     assert "would be refused" in done.stdout
+
+
+def inspected(home, *rows: str, columns: str | None = None):
+    file = home / "lot.tsv"
+    file.write_text("".join(row + "\n" for row in rows))
+    environ = {"PATH": os.environ["PATH"]} | ({"COLUMNS": columns} if columns else {})
+    return subprocess.run(
+        [COMMAND, "inspect", file],
+        env=environ,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_inspect_of_a_file_none_of_whose_rows_could_be_a_new_vehicle_exits_65(home):
+    done = inspected(home, "VIN\tMake\tYear", *(f"{vin(at)}\tKia\t2024" for at in range(3)))
+
+    assert done.returncode == 65
+    assert "no column for model" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("reason", "rows"),
+    [
+        ("rejected_rows", [f"{vin(1)}\tKia\tRio\t2024\t1", *["TBD\tKia\tRio\t2024\t1"] * 9]),
+        ("several_dealers", [f"{vin(at)}\tKia\tRio\t2024\t{at}" for at in (1, 2)]),
+    ],
+)
+def test_inspect_of_a_file_that_would_be_held_exits_75_as_import_does(home, reason, rows):
+    done = inspected(home, "VIN\tMake\tModel\tYear\tDealerID", *rows)
+
+    assert done.returncode == 75
+    assert f"would be held ({reason})" in done.stdout
+
+
+def test_inspect_is_as_wide_as_columns_says_where_nobody_looks(home):
+    rows = ["VIN\tMake\tModel\tYear", f"{vin(1)}\tKia\tRio\t2024"]
+    narrow = inspected(home, *rows, columns="60").stdout
+    wide = inspected(home, *rows).stdout
+
+    assert max(map(len, narrow.partition("[[feed]]")[0].splitlines())) <= 60
+    assert max(map(len, wide.partition("[[feed]]")[0].splitlines())) > 60
 
 
 def commands(*above: str) -> list[tuple[str, ...]]:
@@ -538,6 +626,18 @@ async def test_a_feed_and_a_dealership_must_agree(place, ask):
 
     assert (other.returncode, "is of dealership 1, not 2" in other.stderr) == (64, True)
     assert same.returncode == 0, same.stderr
+
+
+async def test_a_group_s_feed_is_that_of_each_dealership_in_its_map(place, ask):
+    place.feeds = {"group": '[feed.rooftops]\ncolumn = "Stock"\nmap = { "S1" = 1, "S2" = 2 }'}
+    place.write_config()
+    file = given(place, lot(2))
+    found = command(place, "import", file, "--dealership", "2", "--json")
+    both = command(place, "import", file, "--dealership", "2", "--feed", "group", "--json")
+    neither = command(place, "import", file, "--dealership", "3", "--feed", "group")
+
+    assert (json.loads(found.stdout)["feed"], json.loads(both.stdout)["feed"]) == ("group", "group")
+    assert (neither.returncode, "is of dealership 1, 2, not 3" in neither.stderr) == (64, True)
 
 
 async def test_several_files_are_imported_one_after_the_other(place, ask):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ingestd.config import Config, Feed
-from ingestd.errors import OutOfTurn
+from ingestd.errors import OutOfTurn, ReadFailed
 from ingestd.model import Arrival, Delivery, File, Outcome, State
 from ingestd.report import Report
 from ingestd.store.postgres import PostgresStore
@@ -190,6 +190,59 @@ async def test_what_could_not_be_loaded_is_held_as_it_was_and_may_be_approved_ag
     assert (await again(lot, delivery, *cars(1, 2), *ROWS)).outcome is Outcome.IMPORTED
 
 
+async def test_who_was_overtaken_does_not_close_what_was_approved_since(lot, other, admin):
+    """An instance stalls, another does the delivery and has it held, and it is approved there."""
+    delivery = await deliver(lot)
+    stalled = await lot.store.claim(delivery.id, ())
+    await admin.execute("UPDATE ingest.deliveries SET lease_until = now() - interval '1 second'")
+    await other.take(delivery.arrival)
+    rival = Lot(other, admin, lot.number)
+    rival.feed = lot.feed
+    report = await done(rival, delivery, *cars(1, 2), *ROWS)
+    assert (await other.approve(report.import_id)).refusal is None
+
+    with pytest.raises(OutOfTurn, match="is not with this instance any more"):
+        await lot.store.finish(stalled, ())
+    assert await standing(other, delivery) == ("received", None, None)
+    assert (await again(rival, delivery, *cars(1, 2), *ROWS)).outcome is Outcome.IMPORTED
+
+
+async def test_an_approved_delivery_takes_the_files_along_that_were_nobodys_when_it_was_held(lot):
+    """Between the hold and the word the configuration was widened: a file has got its feed."""
+    delivery = await lot.store.claim((await deliver(lot)).id, ())
+    held = Sheet((*cars(1, 2), *ROWS), "new.tsv")
+    await lot.load(sheets=[held], delivery=delivery)
+    nobodys = File(1, "used.tsv", 9, None, "no_feed", "no feed takes it")
+    closed = await lot.store.finish(delivery, (nobodys,))
+    assert [report.reason for report in closed.reports] == ["rejected_rows", "no_feed"]
+
+    assert (await lot.store.approve(closed.reports[0].import_id)).refusal is None
+    claimed = await lot.store.claim(None, ())
+    await lot.load(sheets=[held, Sheet(cars(3), "used.tsv")], delivery=claimed)
+    settlement = await lot.store.finish(claimed, ())
+    assert [(r.outcome, r.reason) for r in settlement.reports] == [(Outcome.IMPORTED, None)] * 2
+    assert len(await lot.vehicles()) == 3
+
+
+async def test_a_file_that_was_loaded_for_another_feed_is_left_so_and_it_is_said(lot, admin):
+    """Between the hold and the word the configuration was changed: a file has another feed."""
+    delivery = await lot.store.claim((await deliver(lot)).id, ())
+    await lot.load(sheets=[Sheet((*cars(1, 2), *ROWS), "new.tsv")], delivery=delivery)
+    await admin.execute(
+        "INSERT INTO ingest.imports (delivery_id, file_index, file, feed, outcome, message,"
+        " started_at) VALUES ($1, 1, 'used.tsv', 'used', 'superseded', '', now())",
+        delivery.id,
+    )
+    await lot.store.finish(delivery, ())
+
+    await lot.store.approve(lot.reports[0].import_id)
+    claimed = await lot.store.claim(None, ())
+    sheets = [Sheet((*cars(1, 2), *ROWS), "new.tsv"), Sheet(cars(3), "used.tsv")]
+    with pytest.raises(ReadFailed, match="was loaded for another feed"):
+        await lot.load(sheets=sheets, delivery=claimed)
+    assert await lot.vehicles() == []
+
+
 async def test_only_who_has_the_bytes_approves_and_only_it_does_it(lot, other):
     delivery, report = await held(lot)
     refusal = (await other.approve(report.import_id)).refusal
@@ -260,7 +313,8 @@ async def test_deactivations_whose_approval_is_overtaken_stay_undone_and_the_rep
     await lot.store.approve(report.import_id)
     await done(lot, await deliver(lot, 3), *cars(*range(40)))
 
-    assert await again(lot, delivery, *cars(*range(12), price="19000.00")) == report
+    await again(lot, delivery, *cars(*range(12), price="19000.00"))
+    assert await lot.store.imports_of(delivery.id) == (report,)
     assert len(await lot.vehicles(where="is_active")) == 40
     assert await standing(lot.store, delivery) == ("done", "imported", None)
 
@@ -482,3 +536,43 @@ async def test_changes_that_come_after_newer_ones_are_lost_and_the_report_says_s
     assert (report.outcome, report.reason) == (Outcome.SUPERSEDED, "late_changes")
     assert f"came when delivery {newer.id}, which is newer, had been applied" in report.message
     assert "they are lost" in report.message
+
+
+# What is left of a decision.
+
+
+async def test_a_denied_import_keeps_why_it_was_held_who_denied_it_and_when(lot):
+    delivery, report = await held(lot)
+    before = await lot.store.now()
+    await lot.store.deny(report.import_id, "anna")
+    (denied,) = await lot.store.imports_of(delivery.id)
+
+    assert denied.message.startswith("an operator looked at it and denied it; nothing was changed;")
+    why = " it was held: rejected_rows: 12 of 14 rows cannot be loaded (86 %; at most 50 %"
+    assert why in denied.message
+    assert "approve" not in denied.message
+    assert denied.decided is not None
+    assert (denied.decided.what, denied.decided.by) == ("denied", "anna")
+    assert denied.decided.at is not None
+    assert before <= denied.decided.at <= await lot.store.now()
+
+
+async def test_an_approved_import_keeps_why_it_was_held_and_who_approved_it(lot):
+    delivery, report = await held(lot)
+    await lot.store.approve(report.import_id, "anna")
+    loaded = await again(lot, delivery, *cars(1, 2), *ROWS)
+
+    assert loaded.message.startswith("approved; it was held: rejected_rows: 12 of 14 rows")
+    assert loaded.decided is not None
+    assert (loaded.decided.what, loaded.decided.by) == ("approved", "anna")
+    assert await lot.store.imports_of(delivery.id) == (loaded,)
+
+
+async def test_an_approval_that_lapses_leaves_no_name(lot, admin):
+    delivery, report = await held(lot)
+    await lot.store.approve(report.import_id, "anna")
+    claimed = await lot.store.claim(None, ())
+    await lot.store.finish(claimed, (), "the parser died of it")
+    (same,) = await lot.store.imports_of(delivery.id)
+    assert (same.decided, same.message) == (None, report.message)
+    assert await admin.fetchval("SELECT num_nulls(decided_by, decided_at) FROM ingest.imports") == 2

@@ -17,9 +17,9 @@ import structlog
 
 from ingestd.config import Log
 from ingestd.model import FileReading, Outcome
-from ingestd.report import Counts
+from ingestd.report import Counts, Decision
 from ingestd.tell.log import LONGEST, LogTell, redactor, set_up, under_journal
-from tests.integration.settlements import refused, report, settlement
+from tests.integration.settlements import STARTED, refused, report, settlement
 
 CANARY = 'h"ush\\ %s/@ ü'
 Form: TypeAlias = Literal["auto", "json", "console"]
@@ -365,6 +365,51 @@ def test_a_terminal_reads_the_files_of_an_archive():
         " 198 added, 0 updated, 0 unchanged, 2 rejected in 0.21 s;"
         " rejected notes.txt: no_header: no header was recognised\n"
     )
+
+
+HELD = replace(
+    report(outcome=Outcome.HELD),
+    reason="price_jump",
+    message="dear; `ingestd imports approve ID` loads it all the same, `deny` does not",
+)
+LOST = replace(
+    report(),
+    deactivated=12,
+    reactivated=3,
+    held_deactivations=36,
+    message="36 of 100 are lost; `ingestd imports approve ID` says that they are gone",
+)
+
+
+def test_what_is_held_is_told_with_its_reason_its_import_and_the_command():
+    assert shown(lambda: LogTell().settled(settlement(HELD))) == (
+        "[warning] held lot.tsv for feed sample (import 12): price_jump: dear;"
+        " `ingestd imports approve 12` loads it all the same, `deny` does not; it would have been"
+        " 198 added, 0 updated, 0 unchanged, 2 rejected in 0.21 s → held/\n"
+    )
+
+
+def test_deactivations_that_are_held_are_a_warning_with_their_number_and_the_command():
+    found = entry(lambda: LogTell().settled(settlement(LOST)))
+    switched = ("deactivated", "reactivated", "held_deactivations")
+    assert (found["level"], found["outcome"]) == ("warning", "imported")
+    assert [found[name] for name in switched] == [12, 3, 36]
+    assert [found["imports"][0][name] for name in switched] == [12, 3, 36]
+    assert found["message"] == (
+        "imported lot.tsv for feed sample (import 12): 198 added, 0 updated, 0 unchanged,"
+        " 2 rejected, 12 deactivated, 3 reactivated, 36 deactivations held in 0.21 s: 36 of 100 are"
+        " lost; `ingestd imports approve 12` says that they are gone → imported/"
+    )
+
+
+def test_what_was_approved_is_told_with_what_was_switched_off_and_by_whom():
+    done = replace(report(), deactivated=36, message="approved; it was held: 36 of 100 are lost")
+    decided = replace(done, decided=Decision("approved", "anna", STARTED))
+    found = entry(lambda: LogTell().settled(settlement(decided)))
+    assert (found["level"], found["deactivated"], found["held_deactivations"]) == ("info", 36, 0)
+    assert found["imports"][0]["decided"] == "approved by anna at 2026-11-23 06:00:00 UTC"
+    assert "(import 12)" in found["message"]
+    assert "36 deactivated in 0.21 s: approved; it was held: 36 of 100" in found["message"]
 
 
 def test_what_the_command_line_imported_goes_nowhere():

@@ -3,8 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ingestd.config import Guard
 from ingestd.model import Duplicate, FileReading, Finding, Finished, Identity, Outcome
-from ingestd.report import Counts, Report
+from ingestd.report import Counts, Decision, Report
 from ingestd.store.account import (
     Tally,
     any_read,
@@ -12,6 +13,7 @@ from ingestd.store.account import (
     approved,
     decided,
     headers,
+    held_for,
     judged,
     outcome,
     presentable,
@@ -22,7 +24,7 @@ from ingestd.store.account import (
     unusable,
     useless,
 )
-from ingestd.store.guard import Verdict
+from ingestd.store.guard import Counted, Facts, Past, Verdict, judge
 
 READING = FileReading(0, "a.tsv", lines=3, header=1, rows=2, message="fine")
 ROW = {
@@ -221,6 +223,12 @@ AGAIN = replace(
 )
 
 
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+FULL = Facts(NOON, 9, full=True, deactivates=True, past=Past(), counted=Counted())
+JUMP = judge(replace(FULL, counted=Counted(rows=20, priced=20, repriced=20)), Guard())
+LOST = judge(replace(FULL, counted=Counted(rows=40, baseline=100, lost=60)), Guard())
+
+
 def test_only_what_was_imported_or_unchanged_was_applied():
     assert applied((report(), LOADED))
     assert applied((AGAIN,))
@@ -230,8 +238,40 @@ def test_only_what_was_imported_or_unchanged_was_applied():
 
 def test_the_report_of_what_was_held_or_is_new_is_the_one_of_its_load():
     assert approved(None, LOADED) == LOADED
-    assert approved(replace(LOADED, outcome=Outcome.HELD), AGAIN) == AGAIN
-    assert approved(replace(LOADED, counts=None), AGAIN) == AGAIN
+    held = replace(LOADED, outcome=Outcome.HELD)
+    assert replace(approved(held, AGAIN), message="") == AGAIN
+    assert approved(replace(LOADED, counts=None, held_deactivations=0), AGAIN) == AGAIN
+
+
+def test_what_was_held_keeps_its_reason_and_who_approved_it():
+    """Whatever the guard says of what is to be done is left out: it is done."""
+    decided = Decision("approve", "anna", NOON)
+    held = replace(judged(LOADED, JUMP, None), decided=decided)
+    now = approved(held, replace(AGAIN, message="fine"))
+    why = "price_jump: the price of 20 of 20 vehicles changed by more than 50 % (100 %)"
+    assert now.message == f"approved; it was held: {why}; fine"
+    assert now.decided == Decision("approved", "anna", NOON)
+
+
+def test_held_deactivations_that_are_approved_keep_their_numbers():
+    held = judged(replace(LOADED, message=""), LOST, 0)
+    told = approved(held, AGAIN).message
+    assert told.startswith("approved; it was held: 60 of 100 vehicles are no longer listed (60 %;")
+    assert told.endswith("the delivery before)")
+    again = approved(replace(held, message=f"{told}; {held.message}"), AGAIN).message
+    assert again.count("approved; it was held: ") == 1
+    assert "ingestd imports" not in again
+
+
+def test_a_file_beside_the_one_that_held_says_only_who_approved_it():
+    beside = replace(LOADED, message="", held_deactivations=0, decided=Decision("approve", "anna"))
+    now = approved(beside, replace(AGAIN, message=""))
+    assert (now.message, now.decided) == ("", Decision("approved", "anna"))
+
+
+def test_why_it_was_held_is_told_with_its_code_if_it_has_one():
+    assert held_for("another_lot", "it looks so") == "another_lot: it looks so"
+    assert held_for(None, "it looks so") == "it looks so"
 
 
 def test_what_was_loaded_and_is_approved_keeps_its_first_counts_and_adds_what_is_gone():

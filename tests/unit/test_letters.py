@@ -260,6 +260,12 @@ def test_a_refused_file_is_told_by_its_reason_and_its_sentence():
     assert "send the file again as it was when it was last loaded" in told
 
 
+def test_a_sentence_has_the_number_of_its_import():
+    held = replace(REPORT, outcome=Outcome.HELD, message="`ingestd imports approve ID` loads it")
+
+    assert "`ingestd imports approve 12` loads it" in text(held)
+
+
 def test_a_held_file_tells_what_it_would_have_done():
     told = text(replace(REPORT, outcome=Outcome.HELD))
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ingestd.model import Arrival, Delivery, Drift, File, FileReading, Finding, Outcome, State
-from ingestd.report import Counts, Report, Settlement, refusal
+from ingestd.report import Counts, Decision, Report, Settlement, refusal
 
 REPORT = Report(
     import_id=12,
@@ -129,6 +129,61 @@ def test_a_group_files_report_has_the_counts_of_each_dealership():
         (7, 0),
     ]
     assert "dealerships" not in REPORT.as_json()
+
+
+HELD = replace(
+    REPORT,
+    outcome=Outcome.HELD,
+    reason="price_jump",
+    message="dear; `ingestd imports approve ID` loads it all the same, `deny` does not",
+)
+
+
+def test_a_sentence_is_told_with_the_number_of_its_import():
+    told = "dear; `ingestd imports approve 12` loads it all the same, `deny` does not"
+    assert HELD.told() == told
+    assert HELD.as_json()["message"] == told
+    assert replace(HELD, import_id=None).told() == HELD.message  # a dry run has none
+
+
+def test_what_is_held_of_a_file_that_is_cut_off_is_to_be_sent_anew():
+    whole = replace(REPORT, reading=FileReading(0, "lot.tsv"))
+    cut = replace(REPORT, reading=FileReading(0, "lot.tsv", cut_off=True))
+    advice = "the file is cut off: have it sent anew rather than approve it"
+
+    assert replace(cut, held_deactivations=36).told() == advice
+    assert replace(cut, outcome=Outcome.HELD, message="why").told() == f"why; {advice}"
+    assert [one.told() for one in (cut, replace(whole, held_deactivations=36))] == ["", ""]
+    assert not replace(REPORT, reading=None).cut_off
+
+
+def test_it_holds_if_all_is_held_or_its_deactivations_are():
+    assert HELD.holds
+    assert replace(REPORT, held_deactivations=1).holds
+    assert not REPORT.holds
+
+
+def test_vehicles_that_no_row_tells_of_are_told_where_there_are_any():
+    assert REPORT.switched() == ()
+    both = replace(REPORT, deactivated=12, reactivated=3, held_deactivations=36)
+    assert both.switched() == ("12 deactivated", "3 reactivated", "36 deactivations held")
+    assert replace(REPORT, held_deactivations=1).switched() == ("1 deactivation held",)
+
+
+def test_who_decided_and_when_is_told_as_far_as_it_is_known():
+    at = REPORT.started_at
+    decided = Decision("denied", "anna", at)
+    assert str(decided) == "denied by anna at 2026-11-23 06:00:00 UTC"
+    assert str(Decision("approve", at=at)) == "to be approved at 2026-11-23 06:00:00 UTC"
+    assert str(Decision("approved")) == "approved"
+    assert replace(REPORT, decided=decided).as_json()["decision"] == {
+        "decision": "denied",
+        "by": "anna",
+        "at": "2026-11-23T06:00:00Z",
+    }
+    silent = replace(REPORT, decided=Decision("approved")).as_json()["decision"]
+    assert (silent["by"], silent["at"]) == (None, None)
+    assert "decision" not in REPORT.as_json()
 
 
 def test_counts_of_two_are_added_outcome_by_outcome():
