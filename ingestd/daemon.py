@@ -40,6 +40,7 @@ from ingestd.errors import (
 from ingestd.model import UNROUTED, Arrival, Delivery, Excerpt, File, Opened, ReadJob
 from ingestd.patience import PutOff, bug, insistently, pause
 from ingestd.report import Report, Settlement
+from ingestd.rooftops import choices
 from ingestd.settling import Settling
 
 #: A delivery that failed this often is set aside, and the others go on.
@@ -56,6 +57,9 @@ POLL_EVERY = 5.0
 LAST_WORDS = 2.0
 #: Seconds after which a source that is watched counts as well again.
 WELL_AFTER = 60.0
+#: Seconds that a start takes at most: what is wrong with a source later than that may pass, as
+#: where a mail server was away, or another instance held the source until now.
+STARTS_WITHIN = 120.0
 
 _LOG = structlog.get_logger("daemon")
 _T = TypeVar("_T")
@@ -76,6 +80,7 @@ class Daemon:
         self._put_off = PutOff()
         self._well: set[str] = set()
         self._clashes: Counter[int] = Counter()
+        self._failed: dict[int, str] = {}  # of what those that have strikes failed the last time
 
     async def run(self, stop: asyncio.Event, grace: Callable[[], float]) -> None:
         """Work until ``stop`` is set; then give what is under way ``grace()`` seconds.
@@ -103,14 +108,15 @@ class Daemon:
         Whatever it fails of: a bug in one mailbox must not stop the folders.  Only a source
         that was never ready and is misconfigured ends us, so that the start fails.
         """
-        failures = 0
+        failures, started = 0, time.monotonic()
         while True:
             began = time.monotonic()
             try:
                 await self._watch_once(source)
             except* Exception as errors:
                 error = _first(errors)
-                if isinstance(error, Misconfigured) and source.name not in self._well:
+                starting = time.monotonic() - started < STARTS_WITHIN
+                if starting and isinstance(error, Misconfigured) and source.name not in self._well:
                     raise
                 failures = 1 if time.monotonic() - began > WELL_AFTER else failures + 1
                 await self._rest(source.name, error, pause(error, failures))
@@ -184,12 +190,21 @@ class Daemon:
             return delivery
 
     async def keep_claims(self) -> None:
-        """Renew what is claimed, for ever: a file may take longer than a lease."""
+        """Renew what is claimed, for ever: a file may take longer than a lease.
+
+        Whatever the store says may pass before the lease does; the first failure of a row is told.
+        """
+        failing = False
         while True:
             await asyncio.sleep(RENEW_EVERY)
-            if self._claimed:
-                with contextlib.suppress(TryAgain):  # it may pass before the lease does
+            try:
+                if self._claimed:
                     await self._doors.store.renew(tuple(self._claimed.values()))
+                failing = False
+            except (TryAgain, Misconfigured) as error:
+                if not failing:
+                    _LOG.warning("claims.not_renewed", error=str(error))
+                failing = True
 
     async def _attempt(self, delivery: Delivery) -> None:
         """Handle a delivery once; what fails goes back to the ledger.
@@ -212,26 +227,30 @@ class Daemon:
             self._put_off.put_longer(delivery.id, POLL_EVERY)
             await self._give_back(delivery)
         except ReadFailed as error:
-            _LOG.warning("delivery.failed", delivery=delivery.id, error=str(error))
-            await self._strike(delivery)
+            await self._strike(delivery, error)
         except asyncio.CancelledError:
             await _briefly(partial(self._doors.store.release, delivery, counted=False))
             raise
         except Exception as error:  # noqa: BLE001  a bug that one delivery meets
             # Three of them set that delivery aside, as anything else that fails does: one
             # poisonous mail must not end the daemon, which would meet it again at each start.
-            _LOG.error("delivery.failed", delivery=delivery.id, **bug(error))
             self._put_off.put_longer(delivery.id, POLL_EVERY)
-            await self._strike(delivery)
+            await self._strike(delivery, error)
 
     def _done(self, settlement: Settlement) -> None:
         self._put_off.forget(settlement.delivery.id)
         self._clashes.pop(settlement.delivery.id, None)
+        self._failed.pop(settlement.delivery.id, None)
         self._settling.owe(settlement.delivery)
         self._doors.tell.settled(settlement)
 
-    async def _strike(self, delivery: Delivery) -> None:
-        """Give a delivery back, its attempt counted."""
+    async def _strike(self, delivery: Delivery, error: Exception) -> None:
+        """Say how a delivery failed, and give it back, its attempt counted."""
+        if isinstance(error, IngestError):
+            _LOG.warning("delivery.failed", delivery=delivery.id, error=str(error))
+            self._failed[delivery.id] = str(error)
+        else:
+            _LOG.error("delivery.failed", delivery=delivery.id, **bug(error))
         await insistently(partial(self._doors.store.release, delivery, counted=True))
 
     async def _handle_or_close(self, delivery: Delivery) -> Settlement:
@@ -250,8 +269,7 @@ class Daemon:
         self._clashes[delivery.id] += 1
         if self._clashes[delivery.id] > CLASHES:
             del self._clashes[delivery.id]
-            _LOG.warning("delivery.failed", delivery=delivery.id, error=str(error))
-            await self._strike(delivery)
+            await self._strike(delivery, error)
             return
         longest = min(POLL_EVERY, 0.01 * 2.0 ** self._clashes[delivery.id])
         seconds = longest * random.uniform(0.5, 1)  # noqa: S311  not to meet again
@@ -267,8 +285,10 @@ class Daemon:
         """
         self._claimed.setdefault(delivery.id, delivery)
         if delivery.attempts - delivery.lost > STRIKES or delivery.lost > LOST:
-            failed = delivery.attempts - 1
-            reason = f"it failed {failed} times; the log says how, `ingestd imports list` shows it"
+            why = (
+                self._failed.get(delivery.id) or "the log says how, `ingestd imports list` shows it"
+            )
+            reason = f"it failed {delivery.attempts - 1} times; {why}"
             return await self._doors.store.finish(delivery, (), reason)
         refused = await self.load(delivery, self._doors.store.load)
         return await self._doors.store.finish(delivery, refused)
@@ -318,7 +338,7 @@ class Daemon:
             dealership_id=dealership,
             today=arrival.first_seen.date().isoformat(),
             target=await store.target(),
-            known=await store.known(dealership, feed.name),
+            known=await store.known(dealership, feed.name, choices(feed.rooftops)),
         )
 
     # -- settling ------------------------------------------------------------------------

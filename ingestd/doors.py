@@ -111,8 +111,11 @@ class Store(Protocol):
     async def target(self) -> Target:
         """Describe the live vehicles table."""
 
-    async def known(self, dealership_id: int, feed: str) -> Known:
-        """Give what is known of a dealership and a feed that helps to read its files."""
+    async def known(self, dealership_id: int, feed: str, rooftops: Sequence[int] = ()) -> Known:
+        """Give what is known of a dealership and a feed that helps to read its files.
+
+        ``rooftops`` are the dealerships among which a group's files choose.
+        """
 
     async def load(
         self, delivery: Delivery, feed: Feed, job: ReadJob, reading: Reading

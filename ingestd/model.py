@@ -294,10 +294,17 @@ class Known:
     """What is already known of a dealership, and of a feed, and helps to read its next file.
 
     ``before`` are the headings of the feed's last delivery that was applied, file by file.
+    ``rooftops``: of a group's feed, the junk VINs of each of its dealerships, by its id; then
+    ``junk_vins`` are those that are junk at every one.
     """
 
     junk_vins: frozenset[str] = frozenset()
     before: tuple[Heading, ...] = ()
+    rooftops: Mapping[int, frozenset[str]] = field(default_factory=dict)
+
+    def junk_at(self, rooftop: int | None) -> frozenset[str]:
+        """Give the junk VINs of a group's dealership; None: of whichever a row is."""
+        return self.junk_vins if rooftop is None else self.rooftops.get(rooftop, self.junk_vins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from ingestd.model import (
     Known,
     Letter,
     Outcome,
+    State,
     worst,
 )
 from ingestd.report import Report, refusal
@@ -230,6 +231,9 @@ class Ledger:
 
         ``quarantine`` is the sentence that says why it is set aside.  A delivery that is
         closed already stays as it is.
+
+        Raises:
+            OutOfTurn: it was claimed, and is another's by now: what it does there is not undone.
         """
         async with self._pool.transaction() as connection:
             row = await connection.fetchrow(
@@ -238,11 +242,21 @@ class Ledger:
             )
             assert row is not None, f"delivery {delivery.id} is not in the ledger"
             if row["outcome"] is None:
+                self._check_claim(delivery, row)
                 await self._report_refused(connection, delivery, refused, row["now"])
                 row = await self._close(connection, delivery, quarantine)
                 await replies.owe(connection, delivery.id, self._replied)
             reports = await books.reports(connection, _OF_DELIVERY, delivery.id)
             return books.delivery(row), reports
+
+    def _check_claim(self, delivery: Delivery, row: Row) -> None:
+        """Make sure that a claim still holds: who stalls loses it when its lease runs out."""
+        was_claimed = delivery.state is State.WORKING
+        if row["owner"] not in (None, self._owner) or (was_claimed and row["state"] != "working"):
+            raise OutOfTurn(
+                f"delivery {delivery.id} is not with this instance any more: it took longer than"
+                " its lease, and was taken over; `ingestd deliveries list` shows what became of it"
+            )
 
     async def _report_refused(
         self, connection: Connection, delivery: Delivery, refused: Sequence[File], now: datetime
@@ -317,14 +331,14 @@ class Ledger:
 
     # Dealerships.
 
-    async def known(self, dealership_id: int, feed: str) -> Known:
-        """Give what earlier files showed of a dealership and a feed."""
+    async def known(self, dealership_id: int, feed: str, rooftops: Sequence[int] = ()) -> Known:
+        """Give what earlier files showed of a dealership, or of each of a group's, and a feed."""
+        numbers = list(rooftops) or [dealership_id]
         async with self._pool.connection() as connection:
-            rows = await connection.fetch(
-                "SELECT vin FROM ingest.junk_vins WHERE dealership_id = $1", dealership_id
-            )
-            before = await books.headings(connection, feed, dealership_id)
-        return Known(junk_vins=frozenset(row["vin"] for row in rows), before=before)
+            each = await books.junk_vins(connection, numbers)
+            before = await books.headings(connection, feed, numbers)
+        everywhere = frozenset.intersection(*each.values())
+        return Known(everywhere, before, each if rooftops else {})
 
     async def dealerships(self, table: str, column: str) -> tuple[Dealership, ...]:
         """List the dealerships with the number of their vehicles in ``table``."""

@@ -26,6 +26,7 @@ from ingestd.report import Report
 from ingestd.rooftops import choices
 from ingestd.store import account, books, decisions, guard
 from ingestd.store.deciding import Deciding
+from ingestd.store.lasting import Lasting
 from ingestd.store.layout import Layout
 from ingestd.store.listing import Listing, Whose
 from ingestd.store.moving import Claim, Moving, Others, rows
@@ -101,6 +102,7 @@ class Loader:
         self.statements = build(layout, drop=not pool.temporary_tables_stay)
         self.others = Others(deltas)
         self._settings = {**_LOCAL, **settings}
+        self._lasting = Lasting(pool.statement_timeout)
 
     async def load(self, task: Task) -> tuple[Report, ...]:
         """Load; a second call for the same delivery and feed gives the first one's reports.
@@ -108,12 +110,13 @@ class Loader:
         Raises:
             Clash: another session was in the way; at once again.
             TryAgain: the database is away.  It may have happened: the next call knows.
-            ReadFailed: the reader's stream is not what the table can take.
+            ReadFailed: the reader's stream is not what the table can take, or not in time.
+            Refused: a row may not be beside one that is there, whatever is tried.
         """
         if task.job.target != self._target:
             raise TryAgain("the vehicles table has changed since the file was read")
         reports: tuple[Report, ...] = ()
-        with contextlib.suppress(_DryRun):
+        with contextlib.suppress(_DryRun), self._lasting.told(task.delivery.id):
             settings = self.local(task.job.dealership_id)
             async with self._pool.transaction(settings) as connection:
                 reports = await self.run(connection, task)
@@ -200,6 +203,8 @@ class Load:
         )
         if before:
             await decisions.forget_rows(self._connection, delivery.id, feed)
+            indexes = [file.index for file in self.task.job.files]
+            await decisions.forget_refused(self._connection, delivery.id, indexes)
             self._before = {report.file_index: report for report in before}
         return ()
 

@@ -4,24 +4,26 @@ Rules:
   * TLS is verified against the host's name, except on a socket or on loopback.
   * Every wait is bounded: connecting, acquiring, statements, locks, a dead peer.
   * Settings are local to a transaction, so that a transaction pooler may stand between.
-  * What is raised outside is ``TryAgain``, ``Clash``, ``ReadFailed`` or ``Misconfigured``.
+  * What is raised outside is ``TryAgain``, ``Clash``, ``ReadFailed`` or ``Misconfigured``;
+    ``Late`` and ``Taken`` are for whoever knows whether trying again is any use.
   * A password never reaches a message.
 """
 
 import asyncio
-import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from ingestd.config import Database
 from ingestd.errors import Clash, Fault, IngestError, Misconfigured, ReadFailed, TryAgain
+from ingestd.store import address
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
@@ -41,7 +43,24 @@ _GRACE = 15.0
 _ACQUIRE = 60.0
 #: Seconds after which unacknowledged bytes, or silence, mean that the peer is gone.
 _DEAD_AFTER = 60
-_TLS_KEYS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslnegotiation")
+
+
+class Late(TryAgain):
+    """A statement took longer than ``database.statement_timeout`` allows."""
+
+
+class Taken(Clash):
+    """A row may not be beside another, which came in between, or cannot be seen or matched.
+
+    ``constraint`` is the one that forbids it; ``key`` the columns and values as the server tells
+    them, "" where it does not: what is hidden by a policy stays so.
+    """
+
+    def __init__(self, message: str, constraint: str, key: str) -> None:
+        """Take the sentence for people, the constraint's name and the key."""
+        super().__init__(message)
+        self.constraint = constraint
+        self.key = key
 
 
 class Pool:
@@ -57,19 +76,26 @@ class Pool:
         """Say whether a connection stays ours, and with it a temporary table."""
         return self._database.pooler == "none"
 
+    @property
+    def statement_timeout(self) -> float:
+        """Give the seconds that a statement may take."""
+        return self._database.statement_timeout
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection for single statements.
 
         Raises:
             TryAgain: the server cannot be reached or gave up.
+            Late: a statement took too long.
             Clash: another session was in the way.
             Misconfigured: it will not work before something is changed.
         """
         with translated():
             connection = await self._pool.acquire(timeout=_ACQUIRE)
             try:
-                yield connection
+                with _in_time():
+                    yield connection
             finally:
                 # The driver shields this: a cancelled load does not lose its connection.
                 await self._pool.release(connection, timeout=_GRACE)
@@ -133,7 +159,7 @@ async def open_pool(database: Database, url: str) -> Pool:
     """
     pooled = database.pooler == "transaction"
     with translated(url):
-        bare, tls = _address(url, database.ca_file)
+        bare, tls = address.split(url, database.ca_file)
         pool = await asyncpg.create_pool(
             bare,
             ssl=tls,
@@ -178,49 +204,15 @@ def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1000)))
 
 
-def _address(url: str, ca_file: str | None) -> tuple[str, Any]:
-    """Split what concerns TLS off the URL; it is decided here and not by sslmode."""
-    parts = urlsplit(url)
-    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-    given = {key: query.pop(key) for key in _TLS_KEYS if key in query}
-    bare = urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
-    hosts = (query.get("host") or parts.netloc.rpartition("@")[2]).split(",")
-    names = [_host(host) for host in hosts if host]
-    if all(name.startswith("/") for name in names):
-        return bare, False
-    if all(_is_local(name) for name in names):
-        return bare, "prefer"
-    return bare, _verified(ca_file or given.get("sslrootcert"), given)
-
-
-def _verified(ca_file: str | None, given: Mapping[str, str]) -> ssl.SSLContext:
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Tell a statement for which the driver waits no longer from a server that is away."""
     try:
-        context = ssl.create_default_context(cafile=ca_file if ca_file != "system" else None)
-    except OSError as error:
-        fault = Fault("database.ca_file", f"cannot be read: {ca_file}: {error.strerror or error}")
-        raise Misconfigured(fault) from error
-    if given.get("sslcert"):
-        context.load_cert_chain(given["sslcert"], given.get("sslkey"))
-    return context
-
-
-def _host(place: str) -> str:
-    """Give the host of ``host``, ``host:port``, ``[v6]:port`` or a quoted socket directory."""
-    place = unquote(place)
-    if place.startswith("/"):
-        return place
-    if place.startswith("["):
-        return place[1:].partition("]")[0]
-    return place.rpartition(":")[0] if place.count(":") == 1 else place
-
-
-def _is_local(host: str) -> bool:
-    if host.startswith("/") or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        yield
+    except TimeoutError as error:
+        if error.errno is not None:  # the network's own
+            raise
+        raise Late("PostgreSQL did not give up a statement in time") from None
 
 
 @contextmanager
@@ -301,7 +293,11 @@ def _without_password(text: str, url: str) -> str:
 
 #: What a table's change does to a connection that has used it before.
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-_CLASHES = ("40001", "40P01", "23505", "23P01", "55P03")
+_CLASHES = ("40001", "40P01", "55P03")
+_TAKEN = ("23505", "23P01")
+#: A statement was cancelled, in time or by an administrator; a server that says so in another
+#: language is taken to mean the time, since what is never counted may wait for ever.
+_CANCELLED, _BY_A_PERSON = "57014", "user request"
 #: The table's refusal of what is to be written: values, a trigger's or a policy's veto.
 _REFUSED_VALUES = ("09", "21", "22", "23", "27", "44", "54", "P0")
 _POLICY = "row-level security"
@@ -333,7 +329,21 @@ def _ours(error: Exception, text: str) -> IngestError:
     code = getattr(error, "sqlstate", None)
     if not code:
         return TryAgain(f"the connection to PostgreSQL failed: {text}")
+    if code in _TAKEN:
+        return _taken(error, text)
     return _by_code(code, getattr(error, "table_name", None), text)
+
+
+#: Columns and values of a key in the server's DETAIL, whatever its language.
+_KEY = re.compile(r"\(.+\)=\(.*\)", re.DOTALL)
+_LONGEST_KEY = 200
+
+
+def _taken(error: Exception, text: str) -> Taken:
+    found = _KEY.search(getattr(error, "detail", None) or "")
+    key = found[0][:_LONGEST_KEY] if found else ""
+    constraint = getattr(error, "constraint_name", None) or ""
+    return Taken(f"another session may have been in the way: {text}", constraint, key)
 
 
 def _by_code(code: str, table: str | None, text: str) -> IngestError:
@@ -348,4 +358,5 @@ def _by_code(code: str, table: str | None, text: str) -> IngestError:
     if code[:2] in _REFUSED_VALUES:
         where = f" (table {table})" if table else ""
         return ReadFailed(f"PostgreSQL refused the values{where}: {text}")
-    return TryAgain(f"PostgreSQL: {text}")
+    late = code == _CANCELLED and _BY_A_PERSON not in text
+    return (Late if late else TryAgain)(f"PostgreSQL: {text}")

@@ -27,6 +27,7 @@ FILE_REASONS = (
     "encrypted_archive",
     "unreadable_archive",
     "nested_archive",
+    "key_taken",
     "internal_error",
     OTHER,
 )

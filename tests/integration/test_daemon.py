@@ -288,6 +288,8 @@ async def test_three_strikes_set_a_file_aside_and_the_others_go_on(house):
     assert await house.outcome("a.tsv") is Outcome.FAILED
     assert await house.outcome("b.tsv") is Outcome.IMPORTED
     assert house.troubles.met.count("read a.tsv: ReadFailed") == 3
+    (failed,) = [s for s in house.heard.settlements if s.outcome is Outcome.FAILED]
+    assert failed.reports[0].message == "it failed 3 times; it died"
 
 
 @pytest.mark.parametrize("step", ["open", "read"])
@@ -416,6 +418,39 @@ async def test_claims_are_renewed_while_a_file_is_worked_on(house):
     assert await house.outcome("a.tsv") is Outcome.IMPORTED
 
 
+async def test_a_right_that_is_taken_for_a_moment_while_claims_are_renewed_ends_nobody(house):
+    gone = [Misconfigured(Fault("database.user", "permission denied"))] * 3
+    house.troubles.plan("renew", *gone)
+    house.reader.gate.clear()
+    with capture_logs() as logs:
+        house.source.drop("a.tsv", lot(3), "lot")
+        async with asyncio.timeout(WITHIN):
+            while house.troubles.met.count("renewed") < 4:
+                await asyncio.sleep(0.01)
+    house.reader.gate.set()
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+    (said,) = [entry for entry in logs if entry["event"] == "claims.not_renewed"]
+    assert "permission denied" in said["error"]
+
+
+async def test_a_key_that_is_taken_refuses_the_file_in_words_and_the_others_go_on(house):
+    await house.admin.execute(
+        "CREATE UNIQUE INDEX one_stock_number ON vehicles (dealership_id, stock_number);"
+        "INSERT INTO vehicles (dealership_id, vin, stock_number, make, model, year)"
+        " VALUES (1, '1ZZEA11B0PZ999999', 'Z00001', 'Zeta', 'Eagle', 2023)"
+    )
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.REJECTED
+    house.source.drop("b.tsv", lot(3, first=7), "lot")
+    assert await house.outcome("b.tsv") is Outcome.IMPORTED
+    (report,) = [s.reports[0] for s in house.heard.settlements if s.reports[0].file == "a.tsv"]
+    assert report.reason == "key_taken"
+    assert "(dealership_id, stock_number)=(1, Z00001)" in report.message
+    assert await house.attempts("a.tsv") == 1
+
+
 # What one delivery, one source or one settlement must not do to the others.
 
 
@@ -498,6 +533,18 @@ async def test_a_source_that_was_never_ready_and_is_misconfigured_ends_the_start
     house.over = True
 
     assert caught.group_contains(Misconfigured)
+
+
+async def test_a_source_that_is_misconfigured_long_after_the_start_does_not_end_it(
+    house, monkeypatch
+):
+    """Its server was away until then, or another instance held it."""
+    monkeypatch.setattr(module, "STARTS_WITHIN", 0.0)
+    house.troubles.plan("enter drop", Misconfigured(Fault("drop", "is no folder")))
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+    assert house.heard.sources == [("drop", False), ("drop", True)]
 
 
 async def test_a_mailbox_that_is_stuck_does_not_hold_the_folders_receipts_up(with_mail):

@@ -14,7 +14,7 @@ from ingestd.config import Feed, Limits
 from ingestd.mail.parts import blocks
 from ingestd.model import Arrival, File, Finished, ReadJob
 from ingestd.report import Report
-from ingestd.rooftops import Rooftops
+from ingestd.rooftops import Rooftops, choices
 from ingestd.store.postgres import PostgresStore
 from tests.integration.lot import opened, vin
 
@@ -60,9 +60,12 @@ class Group:
         )
         self.day = 0
 
-    async def load(self, *texts: str, dry_run: bool = False, again: bool = False) -> Report:
+    async def load(
+        self, *texts: str, dry_run: bool = False, again: bool = False, head: str = HEAD
+    ) -> Report:
         """Load files as one delivery, a day after the one before; give the first one's report."""
-        self.reports = await self.load_all(texts, dry_run=dry_run, again=again)
+        files = [head + text for text in texts]
+        self.reports = await self.load_all(files, dry_run=dry_run, again=again)
         return self.reports[0]
 
     async def load_all(
@@ -76,10 +79,10 @@ class Group:
         )
         files = tuple(File(at, f"{at}.tsv", 1, "group") for at in range(len(texts)))
         target = await self.store.target()
-        known = await self.store.known(self.north, "group")
+        known = await self.store.known(self.north, "group", choices(self.feed.rooftops))
         job = ReadJob("0", "folder", "x.zip", files, self.north, "2026-11-24", target, known)
 
-        content = zipped([HEAD + text for text in texts])
+        content = zipped(texts)
         read = reading.read(job, blocks(content), self.feed, Limits())
         return await self.store.load(self.delivery, self.feed, job, played(read), dry_run=dry_run)
 
@@ -178,7 +181,8 @@ async def test_one_rooftop_missing_for_four_days_keeps_its_cars(group):
     for _ in range(6):
         report = await group.load(lots({"N": range(1, 21)}, price=15_000 + group.day))
         assert (report.held_deactivations, report.deactivated) == (20, 0)
-        assert f"dealership {group.south}: 20 of 20 vehicles are no longer listed" in report.message
+        said = f"dealership {group.south}: not one of 20 vehicles is listed any more"
+        assert said in report.message
         assert report.counts.updated == 20
     assert len((await group.active())["S"]) == 20
     whole = await group.load(lots({"N": range(1, 21), "S": range(21, 41)}))
@@ -209,7 +213,19 @@ async def test_a_held_group_can_be_approved(group):
     done = await group.load(text, again=True)
 
     assert (done.import_id, str(done.outcome)) == (held.import_id, "imported")
-    assert len((await group.active())["S"]) == 30
+    assert (done.held_deactivations, len((await group.active())["S"])) == (30, 60)
+    await group.store.finish(group.delivery, ())
+    await group.store.approve(held.import_id)
+    gone = await group.load(text, again=True)
+    assert (gone.deactivated, len((await group.active())["S"])) == (30, 30)
+
+
+async def test_a_small_rooftop_that_is_missing_keeps_its_cars_too(group):
+    await group.load(lots({"N": range(1, 21), "S": range(21, 25)}))
+    for _ in range(4):
+        report = await group.load(lots({"N": range(1, 21)}))
+        assert (report.held_deactivations, report.deactivated) == (4, 0)
+    assert len((await group.active())["S"]) == 4
 
 
 async def test_the_same_delivery_again_gives_the_same_reports(group):
@@ -278,3 +294,41 @@ async def test_what_is_held_of_one_for_what_another_got_before_is_taken_back_for
 
     assert (str(report.outcome), report.reason) == ("held", "rejected_rows")
     assert await group.active() == {"N": ["S90"], "S": ["S91"]}
+
+
+def dummy(stock: str, make: str, rooftop: str) -> str:
+    """Give a row with the VIN that a dealer types where there is none."""
+    return f"{vin(77)}\t{stock}\t{make}\tRio\t2024\t19995\t{rooftop}\n"
+
+
+async def cars_of(group: Group, number: int) -> list[tuple[str | None, str, str]]:
+    rows = await group.admin.fetch(
+        "SELECT vin, stock_number, make FROM vehicles WHERE dealership_id = $1 ORDER BY id", number
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_a_dummy_vin_of_one_rooftop_stays_one_there_and_none_at_the_other(group):
+    await group.load(row(1, "N") + dummy("A101", "Kia", "S") + dummy("B101", "Ford", "S"))
+    first = await cars_of(group, group.south)
+    assert first == [(None, "A101", "Kia"), (None, "B101", "Ford")]
+
+    await group.load(row(1, "N") + row(2, "S") + dummy("C101", "Honda", "S"))
+    assert (None, "C101", "Honda") in await cars_of(group, group.south)
+    await group.load(row(1, "N") + row(2, "S") + dummy("D101", "Fiat", "S"))
+    assert {stock for _, stock, _ in await cars_of(group, group.south)} == {
+        *("A101", "B101", "C101", "D101"),
+        "S2",
+    }
+    await group.load(dummy("E101", "Audi", "N") + row(1, "N") + row(2, "S"))
+    assert (vin(77), "E101", "Audi") in await cars_of(group, group.north)
+
+
+async def test_of_a_group_the_headings_are_those_of_the_latest_delivery_of_any_rooftop(group):
+    """Of one rooftop not a row could be used: the delivery is the latest of the other alone."""
+    await group.load(row(1, "N") + row(2, "S"))
+    no_name = "\t\tKia\tRio\t2024\t9000\tN\n"
+    await group.load(row(2, "S") + no_name, head=HEAD.replace("Stock", "Stock No"))
+    known = await group.store.known(group.north, "group", choices(group.feed.rooftops))
+
+    assert known.before[0].headers[1] == "Stock No"

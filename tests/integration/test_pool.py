@@ -1,6 +1,8 @@
 """Connections: what is set on them, and what the driver's errors become."""
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 import subprocess
@@ -12,7 +14,8 @@ import pytest
 
 from ingestd.config import Database
 from ingestd.errors import Clash, Misconfigured, ReadFailed, TryAgain
-from ingestd.store.pool import open_pool
+from ingestd.store import pool as module
+from ingestd.store.pool import Late, Taken, open_pool
 
 
 @pytest.fixture
@@ -126,10 +129,33 @@ async def test_a_lock_that_is_not_had_in_time_is_a_clash(database):
 
 async def test_a_statement_that_takes_too_long_is_tried_again(database):
     pool = await open_pool(Database(statement_timeout=0.05), database.ingestd_url)
-    with pytest.raises(TryAgain) as caught:
+    with pytest.raises(Late) as caught:
         await _run(pool, "SELECT pg_sleep(60)")
     await pool.close()
     assert not isinstance(caught.value, Clash)
+
+
+async def test_a_statement_that_the_server_does_not_give_up_is_late_too(database, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE", 0.1)
+    pool = await open_pool(Database(statement_timeout=0.1), database.ingestd_url)
+    with pytest.raises(Late):
+        async with pool.connection() as connection:  # where no limit of the server's is set
+            await connection.execute("SELECT pg_sleep(60)")
+    await pool.close()
+
+
+async def test_a_network_that_times_out_is_no_slow_statement(pool):
+    with pytest.raises(TryAgain, match="cannot be reached") as caught:
+        async with pool.connection():
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    assert not isinstance(caught.value, Late)
+
+
+async def test_a_unique_violation_names_constraint_and_key(pool):
+    await _run(pool, _LEASE)
+    with pytest.raises(Taken) as caught:
+        await _run(pool, _LEASE)
+    assert (caught.value.constraint, caught.value.key) == ("leases_pkey", "(name)=(a)")
 
 
 async def test_a_server_that_ends_the_session_is_tried_again_and_the_pool_recovers(pool, database):

@@ -10,7 +10,7 @@ import pytest
 
 from ingestd.errors import Clash
 from ingestd.model import Delivery, Outcome
-from tests.integration.lot import Lot, Sheet, add_lot, car, counts, opened, reasons, vin
+from tests.integration.lot import Lot, Rejected, Sheet, add_lot, car, counts, opened, reasons, vin
 
 WEEK = timedelta(days=7)
 FOREIGN = [(2, "VIN", "vin_of_other_dealership", vin(1))]
@@ -57,6 +57,17 @@ async def test_what_its_own_feed_no_longer_lists_moves_seven_days_after_it_last_
     assert counts(report) == {"updated": 1, "unchanged": 1}
     assert report.outcome is Outcome.IMPORTED
     assert await owner(lot) == other.number
+
+
+async def test_what_its_own_feed_still_names_in_rows_that_are_rejected_stays(lot, other):
+    await load(lot, car(1), car(2))
+    for day in range(1, 15):
+        bad = Rejected("too_few_cells", vin=vin(1), stock_number="S1")
+        await load(lot, bad, car(2), later=timedelta(days=day))
+    before = await lot.versions()
+    report = await load(other, car(1), car(3), later=timedelta(days=15))
+    assert reasons(report) == FOREIGN
+    assert await lot.versions() == before
 
 
 async def test_a_delta_feed_that_does_not_mention_it_still_has_it(database, admin):

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from ingestd.config import Config, Feed
 from ingestd.config import Workers as Limits
 from ingestd.errors import ReadFailed, Refused
 from ingestd.feed.encode import own_target
-from ingestd.model import Arrival, Excerpt, File, Finished, ReadJob
+from ingestd.model import Arrival, Excerpt, File, Finished, Known, ReadJob
+from ingestd.rooftops import Rooftops
 from ingestd.workers import Workers
-from tests.acceptance.lots import HEADER, lot
+from tests.acceptance.lots import HEADER, lot, vin
 
 FEED = Feed(name="lot", dealership=1, mode="full")
 
@@ -77,6 +79,21 @@ async def test_a_delivery_is_opened_and_read(tmp_path):
     assert (file.feed, file.reason) == ("lot", None)
     assert blocks.count(b"\n") == 3
     assert (finished.files[0].rows, finished.files[0].lines) == (3, 4)
+
+
+async def test_what_is_a_dummy_at_one_rooftop_of_a_group_is_known_to_the_parser(tmp_path):
+    head, *rows = lot(2).decode().splitlines()
+    mixed = [f"{head}\tDealerID", f"{rows[0]}\tN", f"{rows[0]}\tS", ""]
+    place = Place(tmp_path, "\n".join(mixed).encode())
+    group = Rooftops(column="DealerID", map={"N": 1, "S": 2})
+    feed = Feed(name="lot", dealership=1, mode="full", rooftops=group)
+    place.workers = Workers(Config(feed=(feed,)), lambda _: place.file)
+    known = Known(rooftops={1: frozenset(), 2: frozenset({vin(1)})})
+    async with place.workers as workers, workers.read(replace(place.job, known=known)) as reading:
+        *_, last = [item async for item in reading]
+
+    assert isinstance(last, Finished)
+    assert [part.files[0].warnings for part in last.parts] == [0, 1]
 
 
 async def test_one_parser_does_all_the_jobs(tmp_path):

@@ -6,12 +6,13 @@ from ingestd.feed import vin
 from ingestd.feed.copytext import fields
 from ingestd.feed.encode import BITS, own_target
 from ingestd.mail.parts import blocks
-from ingestd.model import File, Finished, Part, ReadJob
+from ingestd.model import File, Finished, Known, Part, ReadJob
 from ingestd.rooftops import Rooftops
 
 HEAD = "VIN\tStock\tMake\tModel\tYear\tPrice\tDealer ID\n"
 GROUP = Rooftops(column="dealer id", map={"N": 1, "S": 2})
 FEED = Feed(name="group", dealership=1, mode="full", rooftops=GROUP)
+KNOWS_NOTHING = Known()
 
 
 def valid(number):
@@ -24,13 +25,12 @@ def row(number, rooftop, *, stock="", make="Kia", price="19995"):
     return f"{name}\t{stock or f'S{number}'}\t{make}\tRio\t2024\t{price}\t{rooftop}\n"
 
 
-def read(*texts, head=HEAD):
+def read(*texts, head=HEAD, known=KNOWS_NOTHING):
     """Give the stage's lines as (dealership, line, reason), and the last word."""
     (content, *more) = [head + text for text in texts]
     assert not more
-    job = ReadJob(
-        "0", "folder", "lot.tsv", (File(0, "lot.tsv", 1, "group"),), 1, "2026-11-23", own_target()
-    )
+    files = (File(0, "lot.tsv", 1, "group"),)
+    job = ReadJob("0", "folder", "lot.tsv", files, 1, "2026-11-23", own_target(), known)
     *items, finished = reading.read(job, blocks(content.encode()), FEED, Limits())
     assert isinstance(finished, Finished)
     copied = [item for item in items if isinstance(item, bytes)]
@@ -79,6 +79,22 @@ def test_one_vin_at_two_rooftops_is_no_duplicate_and_no_dummy():
 
     assert [part.duplicates for part in finished.parts] == [(), ()]
     assert [part.rejected for part in finished.parts] == [(), ()]
+
+
+def test_a_vin_that_was_a_dummy_is_one_at_its_own_rooftop_alone():
+    known = Known(rooftops={1: frozenset(), 2: frozenset({valid(1)})})
+    _, finished = read(row(1, "N") + row(1, "S"), known=known)
+    north, south = (parts(finished)[number].files[0] for number in (1, 2))
+
+    assert north.warnings == 0
+    assert [(it.line, it.reason) for it in south.warnings_list] == [(3, "vin_repeated")]
+
+
+def test_a_file_is_not_refused_for_a_vin_that_is_a_dummy_at_one_rooftop():
+    known = Known(rooftops={1: frozenset({valid(1)}), 2: frozenset()})
+    lines, finished = read(row(1, "S", stock="TBD"), known=known)
+
+    assert (lines, finished.files[0].reason) == ([("2", "2", None)], None)
 
 
 def test_one_vin_twice_at_one_rooftop_is_a_duplicate_there():

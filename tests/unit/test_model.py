@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingestd.model import UNROUTED, Drift, File, Opened, Outcome, worst
+from ingestd.model import UNROUTED, Drift, File, Known, Opened, Outcome, worst
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,11 @@ def test_a_delivery_is_in_the_lane_of_its_feed_or_in_the_way_of_all_or_of_nobody
 def test_headers_drift_if_anything_about_them_changed():
     assert not Drift()
     assert Drift(lost=("price",))
+
+
+def test_a_vin_is_junk_at_one_rooftop_of_a_group_and_good_at_another():
+    known = Known(frozenset("C"), rooftops={1: frozenset("AC"), 2: frozenset("BC")})
+    assert known.junk_at(1) == {"A", "C"}
+    assert known.junk_at(2) == {"B", "C"}
+    assert known.junk_at(None) == {"C"}
+    assert Known(frozenset("A")).junk_at(1) == {"A"}
