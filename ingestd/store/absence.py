@@ -13,7 +13,8 @@ Rules:
   * ``elsewhere``: another feed of the dealership listed the vehicle later; it alone may miss it.
   * ``sighted``: a rejected row names the vehicle.  That counts as seen, and as nothing else: it
     is listed and not missed, and yet was last listed by an earlier delivery.
-  * ``stored`` false: the vehicle is deleted, or another dealership's now.
+  * ``stored`` false: the vehicle is deleted, or another dealership's now.  ``is_on``: it was on
+    offer before this delivery.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from ingestd.store.sql import SAME_LINE, Names, ident, literal
 from ingestd.vehicle import FIELDS
 
 ABSENT = """vehicle_id bigint, stored boolean, listed boolean, baseline boolean, held boolean,
-    priced boolean, elsewhere boolean, sighted boolean"""
+    priced boolean, elsewhere boolean, sighted boolean, is_on boolean"""
 LISTED = "vehicle_id bigint, price numeric, before numeric"
 GONE = "file_no integer, line integer, vehicle_id bigint"
 
@@ -166,12 +167,10 @@ class Absence(Names):
         """Fill ``a``; $3 and $4 are the order key of the feed's delivery before this one."""
         # As a scalar subquery: a join would have all vehicles read for the few that are absent.
         return f"""
-INSERT INTO pg_temp.ingestd_absent (vehicle_id, stored, listed, baseline, held, priced,
+INSERT INTO pg_temp.ingestd_absent (vehicle_id, stored, is_on, listed, baseline, held, priced,
   elsewhere, sighted)
-SELECT l.vehicle_id,
-       coalesce((SELECT {self.dealership} = $1 FROM {self.vehicles} v
-                 WHERE {self.id} = l.vehicle_id), false),
-       l.listed, l.baseline, l.held, coalesce(l.price > 0, false),
+SELECT l.vehicle_id, l.is_on IS NOT NULL, coalesce(l.is_on, false), l.listed, l.baseline,
+       l.held, coalesce(l.price > 0, false),
        EXISTS (SELECT FROM ingest.listings o
                LEFT JOIN ingest.feeds g ON g.feed = o.feed AND g.dealership_id = o.dealership_id
                WHERE o.dealership_id = $1 AND o.vehicle_id = l.vehicle_id AND o.feed <> $2
@@ -180,10 +179,14 @@ SELECT l.vehicle_id,
                    > (coalesce(l.left_first_seen, $3::timestamptz),
                       coalesce(l.left_delivery_id, $4::bigint))),
        false
-FROM ingest.listings l
-WHERE {_MINE}
-  AND NOT EXISTS (SELECT FROM pg_temp.ingestd_fate f
-                  WHERE f.vehicle_id = l.vehicle_id AND f.outcome IS NULL)"""
+FROM (
+  SELECT l.*, (SELECT {self.is_on()} FROM {self.vehicles} v
+               WHERE {self.id} = l.vehicle_id AND {self.dealership} = $1) AS is_on
+  FROM ingest.listings l
+  WHERE {_MINE}
+    AND NOT EXISTS (SELECT FROM pg_temp.ingestd_fate f
+                    WHERE f.vehicle_id = l.vehicle_id AND f.outcome IS NULL)
+  OFFSET 0) l"""
 
     def sight(self) -> str:
         """Mark in ``a`` what rejected rows name."""

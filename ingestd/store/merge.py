@@ -289,16 +289,18 @@ SELECT file_no, count(*) AS extras FROM fresh GROUP BY file_no"""
     def on_again(self) -> str:
         """What is on offer was switched off by nobody: forget that ingestd once did.
 
-        Whoever switched it on has seen it: it was not missed.  Only a twin that no row means is
-        remembered, which is how a person's word on it is known.
+        Of the rows' vehicles, and of those that this feed listed once: who switched one of them
+        on has seen it, it was not missed.  Only a twin that no row means is remembered, which is
+        how a person's word on it is known.
         """
         return f"""
 WITH again AS (
-  DELETE FROM ingest.deactivations d USING {self.vehicles} v
-  WHERE d.dealership_id = $1 AND {self.id} = d.vehicle_id AND {self.is_on()}
-    AND (d.reason <> 'twin' OR EXISTS (
-         SELECT FROM pg_temp.ingestd_fate f WHERE f.vehicle_id = d.vehicle_id
-           AND f.outcome IS NULL))
+  DELETE FROM ingest.deactivations d USING (
+    SELECT vehicle_id, true AS meant FROM pg_temp.ingestd_fate
+    WHERE outcome IS NULL AND vehicle_id IS NOT NULL
+    UNION ALL SELECT vehicle_id, false FROM pg_temp.ingestd_absent WHERE stored AND is_on) c
+  WHERE d.dealership_id = $1 AND d.vehicle_id = c.vehicle_id AND (c.meant OR d.reason <> 'twin')
+    AND (SELECT {self.is_on()} FROM {self.vehicles} v WHERE {self.id} = d.vehicle_id)
   RETURNING d.vehicle_id
 )
 UPDATE ingest.listings l SET misses = 0 FROM again

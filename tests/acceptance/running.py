@@ -71,7 +71,8 @@ class Daemon:
 
     @property
     def environ(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "INGESTD"))}
+        ours = ("PG", "INGESTD", "COLUMNS")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
         return {**kept, "DATABASE_URL": self.url}
 
     def start(self, *, ready: bool = True, **environ: str) -> "Daemon":

@@ -204,7 +204,7 @@ class _Delivery:
         """Count misses, or hold deactivations (give how many); keep what the next is judged by."""
         standing, facts, feed = self.standing, self._facts(), self.feed
         lot = self.world.lot(feed.dealership)
-        absence.on_again(lot, {it.id for it in self.matched.means.values() if it is not None})
+        absence.on_again(lot, set(facts.listed), standing.ever)
         whole = not (self.useless or any(it.reason for it in self.reads))
         absence.note(feed, self.sent.key(), self._listing(), lot)
         held = self._absence(facts, lot) if whole and feed.mode == "full" else 0

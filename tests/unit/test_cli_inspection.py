@@ -67,7 +67,7 @@ def test_whose_the_rows_are_and_why_all_is_held_is_told_before_the_fields(shown)
     above = out.partition("as it would be stored")[0]
     assert "would be held (several_dealers): it names more than one dealer" in above
     assert "no column for model: rows of vehicles that are not stored yet" in above
-    assert '"0" = 1' in out
+    assert '"0" = 0' in out
 
 
 def test_the_dealerships_of_a_group_are_told_with_their_vehicles(capsys):
