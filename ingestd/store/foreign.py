@@ -82,17 +82,22 @@ UPDATE pg_temp.ingestd_fate f SET
 FROM picked p WHERE p.file_no = f.file_no AND p.line = f.line"""
 
     def _departed(self) -> str:
-        """Whether the stored vehicle is sold, or has left the lot of the feed that listed it."""
-        sold = f"{self.stored('status')}::text = {literal(self.layout.target.status_sold)}"
-        return f"""(({sold}) IS TRUE OR EXISTS (
-            SELECT FROM (
+        """Whether the stored vehicle is sold, or has left the lot of the feed that listed it.
+
+        A delivery that is older than its last listing knows nothing of either.
+        """
+        sold = f"{self.stored('status')}::text IS NOT DISTINCT FROM "
+        sold += literal(self.layout.target.status_sold)
+        return f"""coalesce((
+            SELECT CASE WHEN {sold} THEN last.at <= $3::timestamptz
+                   ELSE NOT last.listed AND last.feed <> ALL ($4::text[])
+                     AND last.at <= $3::timestamptz - {_WAIT} END
+            FROM (
               SELECT l.feed, l.listed, coalesce(l.left_first_seen, n.latest_first_seen) AS at
               FROM ingest.listings l
               LEFT JOIN ingest.feeds n ON n.feed = l.feed AND n.dealership_id = l.dealership_id
               WHERE l.vehicle_id = {self.id} AND l.dealership_id = {self.dealership}
-              ORDER BY at DESC NULLS LAST LIMIT 1) last
-            WHERE NOT last.listed AND last.feed <> ALL ($4::text[])
-              AND last.at <= $3::timestamptz - {_WAIT}))"""
+              ORDER BY at DESC NULLS LAST LIMIT 1) last), {sold})"""
 
     def lock(self) -> str:
         """Lock what is about to move, where it still may."""

@@ -120,7 +120,7 @@ async def test_a_transfer_is_in_the_history(lot, other):
 
 
 async def test_the_books_forget_what_the_vehicle_was_where_it_came_from(lot, other):
-    delivery = await lot.deliver()
+    delivery = await due(lot, timedelta(0))
     sold = Sheet([car(1, status="sold")], extras={2: {"Advertiser": "North"}})
     await lot.load(sheets=[sold], delivery=delivery)
     await load(other, car(1))

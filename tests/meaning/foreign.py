@@ -19,11 +19,14 @@ def claimed(entries: Iterable[Entry], lot: Lot, others: Iterable[Vehicle]) -> di
 
 
 def may_move(feed: Agreement, at: datetime, vehicle: Vehicle, standings: Standings) -> bool:
-    """Sold; or its own feed's last accepted full delivery no longer has it, for a week."""
+    """Sold; or its own feed's last accepted full delivery no longer has it, for a week.
+
+    What is older than its last listing says nothing of it.
+    """
     if feed.vin_conflict == "never":
         return False
     if vehicle.status == "sold":
-        return True
+        return vehicle.listed is None or vehicle.listed[0] <= at
     if vehicle.lister is None or vehicle.listed is None:
         return False
     standing = standings.get((vehicle.lister, vehicle.dealership))

@@ -1,5 +1,6 @@
 """What a person decided of a vehicle stays, whatever ingestd had done with it before."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.meaning.both import Both
 from tests.meaning.cars import car, placeholder, vin
-from tests.meaning.nouns import DAY, Agreement, Said
+from tests.meaning.nouns import DAY, Agreement, Said, Sheet
 
 
 @pytest.fixture
@@ -77,6 +78,19 @@ async def test_a_twin_that_a_person_put_on_offer_stays_there(both, feed):
     await both.edit(0, is_active=True)
     both.wait(timedelta(hours=1))
     assert (await both.deliver(feed, car(1))).deactivated == 0
+
+
+async def test_a_sold_car_does_not_move_to_who_listed_it_before_it_was_sold(both, feed):
+    """An older delivery is loaded late, as when a person approves what was held."""
+    south = replace(feed, name="south", dealership=await both.real.dealership("South"))
+    early = both.at
+    both.wait()
+    await both.deliver(feed, car(1), car(2))
+    await both.edit(0, status="sold", is_active=False)
+    told = await both.sheets(south, Sheet((car(1),)), at=early)
+    assert {reason for _, _, reason in told.rejected} == {"vin_of_other_dealership"}
+    both.wait()
+    assert (await both.deliver(south, car(1))).counts == {"updated": 1}
 
 
 async def test_a_placeholder_that_is_given_to_another_model_is_another_car(both, feed):
