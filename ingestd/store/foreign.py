@@ -97,7 +97,9 @@ FROM picked p WHERE p.file_no = f.file_no AND p.line = f.line"""
               FROM ingest.listings l
               LEFT JOIN ingest.feeds n ON n.feed = l.feed AND n.dealership_id = l.dealership_id
               WHERE l.vehicle_id = {self.id} AND l.dealership_id = {self.dealership}
-              ORDER BY at DESC NULLS LAST LIMIT 1) last), {sold})"""
+              ORDER BY at DESC NULLS LAST,
+                coalesce(l.left_delivery_id, n.latest_delivery_id) DESC NULLS LAST
+              LIMIT 1) last), {sold})"""
 
     def lock(self) -> str:
         """Lock what is about to move, where it still may."""

@@ -112,3 +112,15 @@ async def test_who_is_seen_in_a_file_of_which_no_row_counts_has_not_left_the_lot
     assert (await both.sheets(feed, Sheet((car(3),)), seen)).outcomes == ("unchanged", "rejected")
     told = await both.deliver(south, car(1))
     assert {reason for _, _, reason in told.rejected} == {"vin_of_other_dealership"}
+
+
+async def test_of_two_feeds_that_listed_a_car_at_one_time_the_later_delivery_counts(both, feed):
+    """A feed of changes never says that a car is gone, so it does not move."""
+    changes = replace(feed, name="north-changes", mode="delta", missing="keep")
+    south = replace(feed, name="south", dealership=await both.real.dealership("South"))
+    await both.deliver(feed, car(9), car(1))
+    await both.deliver(changes, car(9))
+    both.wait(8 * DAY)
+    await both.deliver(feed, car(1))
+    told = await both.deliver(south, car(9))
+    assert {reason for _, _, reason in told.rejected} == {"vin_of_other_dealership"}
