@@ -6,7 +6,7 @@ rejection, warning, ledger, settle, target.  What became of them is in ``report`
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -146,6 +146,18 @@ class Opened:
             return UNROUTED
         return feeds[0] if len(feeds) == 1 else ""
 
+    def only(self, feed: str) -> "Opened":
+        """Leave the files of one feed, to be done again; where there is none, all are told why."""
+        mine = tuple(file for file in self.files if file.feed == feed)
+        return replace(self, files=mine or tuple(_left(file, feed) for file in self.files))
+
+
+def _left(file: File, feed: str) -> File:
+    if file.reason is not None:
+        return file
+    message = f"it is no file of the feed {feed} any more, but of {file.feed}; nothing was done"
+    return replace(file, reason="no_feed", message=message)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -208,6 +220,7 @@ class FileReading:
     ``FIELDS``: columns absent from the file or blank in every row, whose stored values stay.
     ``reason`` is set when the file as a whole is refused; then nothing of it was sent.
     ``fingerprint`` is that of the headers, ``why`` the reason for encoding, delimiter and quoting.
+    ``ends``: its last line has a line end; None where that was not seen.
     """
 
     file: int
@@ -232,6 +245,7 @@ class FileReading:
     fingerprint: str = ""
     why: str = ""
     drift: Drift = Drift()
+    ends: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,10 +297,11 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The headers of a file that was accepted, and what they filled."""
+    """The headers of a file that was accepted, what they filled, and whether its last line ends."""
 
     headers: tuple[str, ...]
     mapping: Mapping[str, tuple[str, ...]]
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,9 @@ class Table:
     encoding: decode.Encoding
     layout: heading.Layout
 
-    def records(self, limits: Limits) -> Iterator[table.Record]:
+    def records(self, limits: Limits, *, whole: bool = False) -> Iterator[table.Record]:
         """Give every record of the file, from the beginning."""
-        return table.records(self.texts, self.layout, limits.row_size, limits.columns)
+        return table.records(self.texts, self.layout, limits.row_size, limits.columns, whole=whole)
 
 
 def find_table(content: Chunks, feed: Feed | None) -> Table | decode.Unreadable | heading.NoTable:
@@ -196,8 +196,10 @@ class FileReader:
         encoder, index = self._encoder(columns), self._file.index
         own = self._feed.rooftops.column if self._feed.rooftops else None
         encode, witness = encode_with(encoder, columns), Witness(index, columns.headers, own)
-        for record in found.records(self._limits):
-            encoded = encode(record)
+        before, ends = self._job.known.before, True
+        whole = bool(before) and all(heading.ends for heading in before)
+        for record in found.records(self._limits, whole=whole):
+            ends, encoded = record.ended, encode(record)
             if encoded is None:
                 self.books.count(record.kind)
                 continue
@@ -209,6 +211,7 @@ class FileReader:
             self.books.take(encoded)
             yield encoded.text
         self.evidence = witness.evidence(columns.fields, encoder.seen())
+        self.reading = replace(self.reading, ends=ends)
         self._close(encoder.keep(), columns, found.encoding)
 
     def _close(self, keep: int, columns: Columns, encoding: decode.Encoding) -> None:

@@ -11,6 +11,8 @@ Rules (evidence: feeds.md sections 0.7 and 4.7; what lines and quotes are: ``quo
   * A last line without line end that has fewer cells than the header, or a quote that is still
     open at the end of the file, is ``cut_off``: it was lost on the way, not left out; unless
     most rows are short, or it is a footer.
+  * A last row without line end is ``cut_off`` too where the feed's files always have one
+    (``whole``): a part of its last cell may be missing, and no cell shows that.
   * A line in which a needed quote is broken is a row only if it has the header's width.
 
 Reasons of bad records: too_few_cells too_many_cells row_too_large broken_quotes cut_off footer
@@ -35,6 +37,8 @@ _LONGEST_NAME = 200
 class Record(NamedTuple):
     """One record of the file: ``line`` is its first physical line, from 1.
 
+    ``ended``: it has a line end; only the last may have none.
+
     A row has exactly as many cells as the layout has headers; a blank has none; headers and
     bad ones have what was there, as far as it is no more than the ``columns`` allowed.
     """
@@ -44,14 +48,19 @@ class Record(NamedTuple):
     cells: tuple[str, ...]
     reason: str | None = None
     raw_lines: int = 1
+    ended: bool = True
 
 
-def records(texts: Texts, layout: Layout, row_size: int, columns: int) -> Iterator[Record]:
+def records(
+    texts: Texts, layout: Layout, row_size: int, columns: int, *, whole: bool = False
+) -> Iterator[Record]:
     """Give every record of the file in order: rows, headers, blank and bad ones.
 
-    ``row_size`` is the longest record (characters), ``columns`` the most cells of one.
+    ``row_size`` is the longest record (characters), ``columns`` the most cells of one; ``whole``:
+    the feed's files always end with a line end.
     """
     reader = _Reader(layout, row_size, columns)
+    reader.whole = whole
     batches = lines(texts, layout.newline, row_size)
     return reader.plain(batches) if layout.quoting == "none" else reader.quoted(batches)
 
@@ -73,6 +82,7 @@ class _Reader:
         self.titles: set[tuple[str, ...]] = set()
         self.other = False  # whether the rows at hand are those of another header
         self.rows = self.short = 0
+        self.whole = False
         self.row_size = row_size
         self.columns = columns
         #: The width of a row that needs no second look, and fewer blank cells than it may have.
@@ -171,13 +181,13 @@ class _Reader:
         elif self.pending:
             count, text = len(self.pending), "\n".join(self.pending)
             cells = self._some(self.grammar.cells(text))
-            yield Record(number - count + 1, "bad", cells, "cut_off", count)
+            yield Record(number - count + 1, "bad", cells, "cut_off", count, ended)
 
     def _record(self, number: int, cells: list[str], *, ended: bool, count: int = 1) -> Record:
         """Say what the cells of a record are; drops blank ones beyond the header in place."""
-        if self._plain(number, cells):
+        if self._plain(number, cells) and (ended or not self.whole):
             self.rows += 1
-            return Record(number, "row", tuple(cells), None, count)
+            return Record(number, "row", tuple(cells), None, count, ended)
         if not cells[0].strip(BLANK) and not filled(cells):
             return Record(number, "blank", (), None, count)
         if number <= self.header_line and self._heads(number, cells):
@@ -185,13 +195,15 @@ class _Reader:
         if len(cells) > self.width:
             cells = self._trimmed(cells)
         kind, reason = self._kind(cells, ended=ended)
+        if kind == "row" and self.whole and not ended:
+            kind, reason = "bad", "cut_off"
         if kind != "row":
-            return Record(number, kind, self._some(cells), reason, count)
+            return Record(number, kind, self._some(cells), reason, count, ended)
         self.rows += 1
         if len(cells) < self.width:
             self.short += 1
             cells += [""] * (self.width - len(cells))
-        return Record(number, "row", tuple(cells), None, count)
+        return Record(number, "row", tuple(cells), None, count, ended)
 
     def _plain(self, number: int, cells: list[str]) -> bool:
         """Say whether cells are a row and nothing else: as nearly all are."""

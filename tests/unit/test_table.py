@@ -80,6 +80,16 @@ def test_a_last_line_without_line_end_is_a_row():
     assert kinds("VIN\tYear\nA\t1") == [(1, "header", None), (2, "row", None)]
 
 
+@pytest.mark.parametrize("text", ["VIN\tYear\nA\t1", 'VIN,Year\nA,"1"', "VIN\tYear\t\nA\t1"])
+def test_a_last_row_without_line_end_is_cut_off_where_the_feeds_files_always_have_one(text):
+    (record,) = list(records(texts(text), layout_of(text), 1 << 20, 500, whole=True))[1:]
+    assert (record.kind, record.reason, record.ended) == ("bad", "cut_off", False)
+    (record,) = list(records(texts(text), layout_of(text), 1 << 20, 500))[1:]
+    assert (record.kind, record.ended) == ("row", False)
+    kept = records(texts(text + "\n"), layout_of(text), 1 << 20, 500, whole=True)
+    assert [(record.kind, record.ended) for record in kept][1:] == [("row", True)]
+
+
 def test_a_cut_off_last_line_is_noticed():
     assert kinds("VIN\tYear\tMake\nA\t1\tx\nB\t2")[-1] == (3, "bad", "cut_off")
 
