@@ -17,8 +17,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -35,13 +34,14 @@ from ingestd.errors import (
     OutOfTurn,
     ReadFailed,
     Refused,
+    Taken,
     TryAgain,
 )
-from ingestd.model import UNROUTED, Arrival, Delivery, Excerpt, File, Opened, ReadJob
-from ingestd.patience import PutOff, bug, insistently, pause
-from ingestd.report import Report, Settlement
+from ingestd.model import UNROUTED, Arrival, Delivery, File, Opened, ReadJob
+from ingestd.patience import InARow, PutOff, bug, insistently, pause
+from ingestd.report import Settlement
 from ingestd.rooftops import choices
-from ingestd.settling import Settling
+from ingestd.settling import Settling, excerpt
 
 #: A delivery that failed this often is set aside, and the others go on.
 STRIKES = 3
@@ -49,6 +49,8 @@ STRIKES = 3
 LOST = 10
 #: Clashes in a row after which it is not bad luck any more.
 CLASHES = 20
+#: Meetings of one taken key in a row after which it is no race with another session.
+SAME_KEY = 5
 #: Seconds: the lease is renewed well before the store lets it lapse (15).
 RENEW_EVERY = 4.0
 #: Seconds between looks at the ledger for work that another instance left.
@@ -73,14 +75,15 @@ class Daemon:
         self._doors = doors
         self._feeds = feeds
         self._handlers = handlers
+        self.excerpt = partial(excerpt, doors)
         self._settling = Settling(doors, self.excerpt)
         self._work = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._claimed: dict[int, Delivery] = {}
         self._put_off = PutOff()
         self._well: set[str] = set()
-        self._clashes: Counter[int] = Counter()
-        self._failed: dict[int, str] = {}  # of what those that have strikes failed the last time
+        self._clashes = InARow()  # by delivery
+        self._taken = InARow()  # by delivery and feed, which are loaded each by itself
 
     async def run(self, stop: asyncio.Event, grace: Callable[[], float]) -> None:
         """Work until ``stop`` is set; then give what is under way ``grace()`` seconds.
@@ -190,21 +193,14 @@ class Daemon:
             return delivery
 
     async def keep_claims(self) -> None:
-        """Renew what is claimed, for ever: a file may take longer than a lease.
-
-        Whatever the store says may pass before the lease does; the first failure of a row is told.
-        """
-        failing = False
+        """Renew what is claimed, for ever: a file may take longer than a lease."""
         while True:
             await asyncio.sleep(RENEW_EVERY)
-            try:
-                if self._claimed:
-                    await self._doors.store.renew(tuple(self._claimed.values()))
-                failing = False
-            except (TryAgain, Misconfigured) as error:
-                if not failing:
-                    _LOG.warning("claims.not_renewed", error=str(error))
-                failing = True
+            await insistently(self._renew)
+
+    async def _renew(self) -> None:
+        if self._claimed:
+            await self._doors.store.renew(tuple(self._claimed.values()))
 
     async def _attempt(self, delivery: Delivery) -> None:
         """Handle a delivery once; what fails goes back to the ledger.
@@ -234,23 +230,24 @@ class Daemon:
         except Exception as error:  # noqa: BLE001  a bug that one delivery meets
             # Three of them set that delivery aside, as anything else that fails does: one
             # poisonous mail must not end the daemon, which would meet it again at each start.
-            self._put_off.put_longer(delivery.id, POLL_EVERY)
             await self._strike(delivery, error)
 
     def _done(self, settlement: Settlement) -> None:
         self._put_off.forget(settlement.delivery.id)
-        self._clashes.pop(settlement.delivery.id, None)
-        self._failed.pop(settlement.delivery.id, None)
+        self._clashes.forget(settlement.delivery.id)
         self._settling.owe(settlement.delivery)
         self._doors.tell.settled(settlement)
 
     async def _strike(self, delivery: Delivery, error: Exception) -> None:
-        """Say how a delivery failed, and give it back, its attempt counted."""
+        """Say how a delivery failed, and give it back, its attempt counted.
+
+        It is put off: a server that is slow for a minute must not cost all three at once.
+        """
         if isinstance(error, IngestError):
             _LOG.warning("delivery.failed", delivery=delivery.id, error=str(error))
-            self._failed[delivery.id] = str(error)
         else:
             _LOG.error("delivery.failed", delivery=delivery.id, **bug(error))
+        self._put_off.put_longer(delivery.id, POLL_EVERY)
         await insistently(partial(self._doors.store.release, delivery, counted=True))
 
     async def _handle_or_close(self, delivery: Delivery) -> Settlement:
@@ -266,12 +263,12 @@ class Daemon:
 
     async def _after_clash(self, delivery: Delivery, error: Clash) -> None:
         """Wait none to speak of at first, then longer; too many in a row are a strike."""
-        self._clashes[delivery.id] += 1
-        if self._clashes[delivery.id] > CLASHES:
-            del self._clashes[delivery.id]
+        times = self._clashes.count(delivery.id)
+        if times > CLASHES:
+            self._clashes.forget(delivery.id)
             await self._strike(delivery, error)
             return
-        longest = min(POLL_EVERY, 0.01 * 2.0 ** self._clashes[delivery.id])
+        longest = min(POLL_EVERY, 0.01 * 2.0**times)
         seconds = longest * random.uniform(0.5, 1)  # noqa: S311  not to meet again
         self._put_off.put(delivery.id, seconds)
         await self._give_back(delivery)
@@ -281,20 +278,25 @@ class Daemon:
 
         Raises:
             TryAgain: the database or the disk is away; nothing is half done.
-            ReadFailed: a parser died or was late.
+            Clash: another load was in the way.
+            ReadFailed: a parser died or was late, and not for the last time.
         """
         self._claimed.setdefault(delivery.id, delivery)
         if delivery.attempts - delivery.lost > STRIKES or delivery.lost > LOST:
-            why = (
-                self._failed.get(delivery.id) or "the log says how, `ingestd imports list` shows it"
-            )
-            reason = f"it failed {delivery.attempts - 1} times; {why}"
+            reason = f"it failed {delivery.attempts - 1} times; the log says how"
             return await self._doors.store.finish(delivery, (), reason)
-        refused = await self.load(delivery, self._doors.store.load)
+        try:
+            refused = await self.load(delivery, self._doors.store.load)
+        except ReadFailed as error:
+            return await self._doors.store.finish(delivery, (), _last_words(delivery, error))
         return await self._doors.store.finish(delivery, refused)
 
     async def load(self, delivery: Delivery, load: Load) -> list[File]:
-        """Read a delivery and ``load`` it, feed by feed; give the files that are refused."""
+        """Read a delivery and ``load`` it, feed by feed.
+
+        Gives the files that are refused, and without a reason those that failed for the last
+        time: the other feeds' are loaded all the same.
+        """
         arrival = delivery.arrival
         whole = File(0, arrival.name, arrival.size, None, arrival.refused, arrival.message)
         if whole.reason is not None:
@@ -302,22 +304,38 @@ class Daemon:
         try:
             opened = await self._doors.reader.open(arrival)
         except Refused as error:
-            return [_refusal(whole, error)]
+            return _refused(delivery, (whole,), error)
         if arrival.only_feed is not None:
-            opened = _only(opened, arrival.only_feed)
+            opened = opened.only(arrival.only_feed)
         refused = [file for file in opened.files if file.reason is not None]
         good = [file for file in opened.files if file.reason is None and file.feed is not None]
         if arrival.lane == UNROUTED:
             await self._route(delivery, opened)
         for name in dict.fromkeys(file.feed for file in good if file.feed is not None):
             mine = tuple(file for file in good if file.feed == name)
-            try:
-                job = await self._job(arrival, self._feeds[name], mine)
-                async with self._doors.reader.read(job) as reading:
-                    await load(delivery, self._feeds[name], job, reading)
-            except Refused as error:
-                refused += [_refusal(file, error) for file in mine]
+            refused += await self._load_feed(delivery, self._feeds[name], mine, load)
+            self._taken.forget((delivery.id, name))
         return refused
+
+    async def _load_feed(
+        self, delivery: Delivery, feed: Feed, files: tuple[File, ...], load: Load
+    ) -> list[File]:
+        """Load the files of one feed; give them where they are refused, or failed too often."""
+        try:
+            job = await self._job(delivery.arrival, feed, files)
+            async with self._doors.reader.read(job) as reading:
+                await load(delivery, feed, job, reading)
+        except Taken as error:
+            times = self._taken.count((delivery.id, feed.name), (error.constraint, error.key))
+            if times < SAME_KEY:
+                raise
+            return _refused(delivery, files, error.refused(times))
+        except Refused as error:
+            return _refused(delivery, files, error)
+        except ReadFailed as error:
+            words = _last_words(delivery, error)
+            return [replace(file, message=words) for file in files]
+        return []
 
     async def _route(self, delivery: Delivery, opened: Opened) -> None:
         """Write down whose a delivery is; who is not in turn gives it back."""
@@ -341,25 +359,6 @@ class Daemon:
             known=await store.known(dealership, feed.name, choices(feed.rooftops)),
         )
 
-    # -- settling ------------------------------------------------------------------------
-
-    async def excerpt(self, delivery: Delivery, report: Report) -> AsyncGenerator[bytes]:
-        """Give the sender's own rejected lines of one file: all of them, from the ledger.
-
-        A file that can not be read again ends the excerpt, not the settlement: its lines
-        and reasons are in the ledger.
-        """
-        if report.import_id is None:
-            return
-        rejections = self._doors.store.each_rejection(report.import_id)
-        reasons = tuple([(found.line, found.reason) async for found in rejections])
-        wanted = Excerpt(delivery.arrival, report.file_index, report.feed, reasons)
-        try:
-            async for block in self._doors.reader.excerpt(wanted):
-                yield block
-        except (ReadFailed, Refused) as error:
-            _LOG.warning("excerpt.failed", delivery=delivery.id, error=str(error))
-
 
 async def _passing(call: Callable[..., Awaitable[_T]], *args: object) -> _T:
     """Call the store for a source: where it will not have us any more, that may pass."""
@@ -376,21 +375,19 @@ async def _briefly(call: Callable[..., Awaitable[object]], *args: object) -> Non
             await call(*args)
 
 
-def _only(opened: Opened, feed: str) -> Opened:
-    """Leave the files of one feed, which are done again; where there is none, all are told why."""
-    mine = tuple(file for file in opened.files if file.feed == feed)
-    return replace(opened, files=mine or tuple(_left(file, feed) for file in opened.files))
+def _last_words(delivery: Delivery, error: ReadFailed) -> str:
+    """Say how it failed the last time that it is tried; before that it is raised once more."""
+    strikes = delivery.attempts - delivery.lost
+    if strikes < STRIKES:
+        raise error
+    _LOG.warning("delivery.failed", delivery=delivery.id, error=str(error))
+    return f"it failed {strikes} times; {error}"
 
 
-def _left(file: File, feed: str) -> File:
-    if file.reason is not None:
-        return file
-    message = f"it is no file of the feed {feed} any more, but of {file.feed}; nothing was done"
-    return replace(file, reason="no_feed", message=message)
-
-
-def _refusal(file: File, error: Refused) -> File:
-    return File(file.index, file.name, file.size, file.feed, error.reason, error.message)
+def _refused(delivery: Delivery, files: Sequence[File], error: Refused) -> list[File]:
+    """Refuse the files of a feed; it is said at once, as what has a report keeps that."""
+    _LOG.warning("files.refused", delivery=delivery.id, reason=error.reason, error=error.message)
+    return [replace(file, reason=error.reason, message=error.message) for file in files]
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -4,6 +4,7 @@
     ├── Refused         never: the same bytes fail the same way for ever
     ├── TryAgain        yes, later: the world is bad (database, disk, server)
     │   ├── Clash       yes, at once and uncounted: another load was in the way
+    │   │   └── Taken   yes, but not for ever: a key that stays taken is ``refused``
     │   ├── OutOfTurn   yes, uncounted: an older delivery of its lane comes first
     │   ├── OlderFirst  yes, uncounted: the older ones of its feed are to go first, after all
     │   ├── Denied      yes, seldom: a login was refused, and asking often locks an account
@@ -43,6 +44,39 @@ class TryAgain(IngestError):
 
 class Clash(TryAgain):
     """Another load was in the way (deadlock, unique violation, changed row)."""
+
+
+_TAKEN = (
+    "a vehicle of the file cannot be stored beside one that is there already: {key} (constraint"
+    " {name}), {times} times in a row. If row-level security hides that vehicle from this role, see"
+    " [target.settings]; else the table wants more to be unique than the VIN: correct the file, the"
+    " stored vehicle or the constraint. Then `ingestd deliveries retry`; nothing was loaded"
+)
+
+
+class Taken(Clash):
+    """A row may not be beside another, which came in between, or cannot be seen or matched.
+
+    ``constraint`` is the one that forbids it; ``key`` the columns and values as the server tells
+    them, "" where it does not: what is hidden by a policy stays so.
+    """
+
+    def __init__(self, message: str, constraint: str, key: str) -> None:
+        """Take the sentence for people, the constraint's name and the key."""
+        super().__init__(message)
+        self.constraint = constraint
+        self.key = key
+
+    def refused(self, times: int) -> Refused:
+        """Give what it is when it was met so many ``times`` in a row.
+
+        Of two sessions that want one key, the second finds the first one's row when it tries
+        again.  The same key again and again is no such race: a policy hides the row that has it,
+        or the table has a unique key beside the VIN.  No row can be loaded then, as none could be
+        told from those that may be: the server names one, and not always that.
+        """
+        key = self.key or "the server does not tell its key"
+        return Refused("key_taken", _TAKEN.format(key=key, name=self.constraint, times=times))
 
 
 class OutOfTurn(TryAgain):

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TypeVar
 
 from ingestd.app import check_feeds, opened_store
 from ingestd.config import Config, Feed, Folder
-from ingestd.daemon import Daemon
+from ingestd.daemon import SAME_KEY, Daemon
 from ingestd.doors import Doors
 from ingestd.errors import Clash, IngestError, ReadFailed, TryAgain
 from ingestd.model import Arrival, Delivery, Excerpt, Opened, Reading, ReadJob, State
@@ -23,8 +24,7 @@ from ingestd.sources.spool import Spool, place
 from ingestd.store.postgres import PostgresStore as Store
 from ingestd.workers import Workers
 
-#: How often an import by hand meets another load before it gives up.
-_TRIES = 5
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ async def _claim_and_handle(daemon: Daemon, store: Store, number: int) -> tuple[
     if delivery is None:
         raise TryAgain("another process of this state_dir has taken the import; look there")
     try:
-        settlement = await _tried(daemon, delivery)
+        settlement = await _tried(partial(daemon.handle, delivery))
     except (ReadFailed, Clash) as error:
         # Nobody else is to do it later, behind the back of who asked for it now.
         settlement = await store.finish(delivery, (), str(error))
@@ -137,10 +137,11 @@ async def _claim_and_handle(daemon: Daemon, store: Store, number: int) -> tuple[
     return settlement.reports
 
 
-async def _tried(daemon: Daemon, delivery: Delivery) -> Settlement:
-    for _ in range(_TRIES):
+async def _tried(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Try as often as it takes to tell a key that is taken from another load in the way."""
+    for _ in range(SAME_KEY):
         with contextlib.suppress(Clash):
-            return await daemon.handle(delivery)
+            return await work()
     raise Clash("other imports were in the way five times; try again when they are done")
 
 
@@ -156,7 +157,7 @@ async def _rehearse(daemon: Daemon, store: Store, arrival: Arrival) -> tuple[Rep
         return made
 
     delivery = Delivery(0, arrival, State.WORKING, 1)
-    refused = await daemon.load(delivery, load)
+    refused = await _tried(partial(daemon.load, delivery, load))
     reports += [refusal(None, file, arrival.first_seen) for file in refused]
     return tuple(sorted(reports, key=lambda report: report.file_index))
 

@@ -11,7 +11,7 @@ Rules:
 import random
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,8 +33,8 @@ LONGEST_PAUSE = 60.0
 AFTER_DENIAL = (60.0, 300.0, 900.0, 3600.0)
 #: Throttled again and again: at most so many times what the server asked for.
 MOST_PATIENCE = 8
-#: Numbers that are remembered as put off; who is forgotten is only tried sooner.
-MOST_PUT_OFF = 1000
+#: Those that are remembered; who is forgotten is only tried sooner, or more often.
+MOST_REMEMBERED = 1000
 
 _LOG = structlog.get_logger("daemon")
 _T = TypeVar("_T")
@@ -69,7 +69,7 @@ class PutOff:
         """Leave one alone for ``seconds`` from now."""
         times, _ = self._until.pop(number, (0, 0.0))
         self._until[number] = times + 1, self._clock() + seconds
-        if len(self._until) > MOST_PUT_OFF:
+        if len(self._until) > MOST_REMEMBERED:
             del self._until[next(iter(self._until))]
 
     def put_longer(self, number: int, first: float) -> None:
@@ -98,6 +98,26 @@ class PutOff:
         now = self._clock()
         waits = [until - now for _, until in self._until.values() if until > now]
         return min((longest, *waits))
+
+
+class InARow:
+    """How often in a row each met the same thing: kept in memory only."""
+
+    def __init__(self) -> None:
+        self._met: dict[Hashable, tuple[Hashable, int]] = {}
+
+    def count(self, who: Hashable, what: Hashable = None) -> int:
+        """Count one more meeting, and give how many they are by now."""
+        before, times = self._met.pop(who, (what, 0))
+        times = times + 1 if before == what else 1
+        self._met[who] = what, times
+        if len(self._met) > MOST_REMEMBERED:
+            del self._met[next(iter(self._met))]
+        return times
+
+    def forget(self, who: Hashable) -> None:
+        """Begin anew with one."""
+        self._met.pop(who, None)
 
 
 def bug(error: BaseException) -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 A ``Report`` is the one noun behind ``import --json``, the receipt and the ledger.
 
-Who judges a file does not know yet which number its import will have: the sentence says
-``imports approve ID``.  ``Report.told`` puts the number in, and everybody who shows the sentence
-takes it from there; the ledger keeps it as it was made.
+A message says why, and what will happen by itself; the ledger keeps it so.  What can be done about
+what is held depends on what came since: it is made (``advice``) when it is told.
 """
 
 from dataclasses import asdict, astuple, dataclass
@@ -13,11 +12,10 @@ from operator import add
 from typing import Any
 
 from ingestd.model import Delivery, Drift, File, FileReading, Finding, Outcome, worst
+from ingestd.phrasing import counted, iso
 
 #: Warnings that a report shows one by one; their number is in it in any case.
 _LISTED = 100
-#: Where a sentence wants the number of its import.
-_TEMPLATE = "`ingestd imports approve ID`"
 _CUT_OFF = "the file is cut off: have it sent anew rather than approve it"
 
 
@@ -60,6 +58,10 @@ class Decision:
         at = f" at {self.at:%Y-%m-%d %H:%M:%S} UTC" if self.at else ""
         return f"{what}{by}{at}"
 
+    def as_json(self) -> dict[str, str | None]:
+        """Give ``what``, ``by`` and ``at``."""
+        return {"what": self.what, "by": self.by, "at": iso(self.at)}
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -100,16 +102,16 @@ class Report:
         return self.outcome is Outcome.HELD or self.held_deactivations > 0
 
     def told(self) -> str:
-        """Give the sentence as people read it: with the number of its import.
+        """Give the sentence as people read it: why, and what is to be done."""
+        nothing = "nothing was changed" if self.outcome is Outcome.HELD else ""
+        return "; ".join(filter(None, (self.message, nothing, self.advice())))
 
-        What is held of a file that is cut off is not for approval: a whole one mends it.
-        """
-        told = self.message
-        if self.import_id is not None:
-            told = told.replace(_TEMPLATE, _TEMPLATE.replace("ID", str(self.import_id)))
-        if self.holds and self.cut_off:
-            told = "; ".join(filter(None, (told, _CUT_OFF)))
-        return told
+    def advice(self) -> str:
+        """Say what can be done about what is held; nothing where nothing is, or it is decided."""
+        yet = self.decided is not None and self.decided.what == "approve"
+        if self.import_id is None or not self.holds or yet:
+            return ""
+        return advice(self.import_id, whole=self.outcome is Outcome.HELD, cut_off=self.cut_off)
 
     @property
     def cut_off(self) -> bool:
@@ -118,13 +120,12 @@ class Report:
 
     def switched(self) -> tuple[str, ...]:
         """Give ``12 deactivated``, ``3 reactivated``, ``36 deactivations held``, if not zero."""
-        held = f"deactivation{'s' * (self.held_deactivations != 1)} held"
         all_ = (
-            (self.deactivated, "deactivated"),
-            (self.reactivated, "reactivated"),
-            (self.held_deactivations, held),
+            (self.deactivated, f"{self.deactivated} deactivated"),
+            (self.reactivated, f"{self.reactivated} reactivated"),
+            (self.held_deactivations, f"{counted(self.held_deactivations, 'deactivation')} held"),
         )
-        return tuple(f"{number} {what}" for number, what in all_ if number)
+        return tuple(told for number, told in all_ if number)
 
     def as_json(self) -> dict[str, Any]:
         """Give the object of design section 7.1.  Keys may be added, never renamed."""
@@ -144,7 +145,7 @@ class Report:
             "deactivated": self.deactivated,
             "reactivated": self.reactivated,
             "held_deactivations": self.held_deactivations,
-            **({"decision": _decision_json(self.decided)} if self.decided else {}),
+            **({"decided": self.decided.as_json()} if self.decided else {}),
             "warnings": reading.warnings,
             "encoding": reading.encoding,
             "delimiter": reading.delimiter,
@@ -154,13 +155,23 @@ class Report:
             **({"drift": _drift_json(reading.drift)} if reading.drift else {}),
             "warnings_list": [finding_json(f) for f in reading.warnings_list[:_LISTED]],
             "rejections": [finding_json(finding) for finding in self.rejections],
-            "started_at": self.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "started_at": iso(self.started_at),
             "seconds": round(self.seconds, 3),
         }
 
     def shares(self) -> list[dict[str, Any]]:
         """Give the counts of each dealership of a group file, as JSON has them."""
         return [{"id": number, "counts": asdict(it)} for number, it in self.dealerships]
+
+
+def advice(import_id: int, *, whole: bool, cut_off: bool) -> str:
+    """Say what can be done of an import that is held, or (not ``whole``) its deactivations are.
+
+    What is held of a file that is cut off is not for approval: a whole one mends it.
+    """
+    does = "loads it all the same, `deny` does not" if whole else "says that they are gone"
+    told = f"`ingestd imports approve {import_id}` {does}"
+    return f"{told}; {_CUT_OFF}" if cut_off else told
 
 
 def refusal(
@@ -194,11 +205,6 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "reason": finding.reason,
         "value": finding.value,
     }
-
-
-def _decision_json(decision: Decision) -> dict[str, Any]:
-    at = None if decision.at is None else decision.at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"decision": decision.what, "by": decision.by, "at": at}
 
 
 def _drift_json(drift: Drift) -> dict[str, Any]:

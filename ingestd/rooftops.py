@@ -8,6 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
 
+#: Values of the column that are told of a file: two are one too many for a feed of one dealership,
+#: and ``inspect`` proposes a map of them.
+MOST_TOLD = 100
+
 _Value = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 

@@ -12,14 +12,15 @@ Rules:
 
 import asyncio
 import contextlib
+from collections.abc import AsyncGenerator
 
 import structlog
 
 from ingestd.doors import Doors, Excerpts, Source
-from ingestd.errors import IngestError, TryAgain
-from ingestd.model import Delivery, Outcome
+from ingestd.errors import IngestError, ReadFailed, Refused, TryAgain
+from ingestd.model import Delivery, Excerpt, Outcome
 from ingestd.patience import PutOff, bug, insistently, pause
-from ingestd.report import Settlement
+from ingestd.report import Report, Settlement
 
 #: Seconds between looks at the ledger for what another instance left.
 POLL_EVERY = 5.0
@@ -30,6 +31,24 @@ SETTLE_WITHIN = 600.0
 IN_A_ROW = 3
 
 _LOG = structlog.get_logger("daemon")
+
+
+async def excerpt(doors: Doors, delivery: Delivery, report: Report) -> AsyncGenerator[bytes]:
+    """Give the sender's own rejected lines of one file: all of them, from the ledger.
+
+    A file that can not be read again ends the excerpt, not the settlement: its lines
+    and reasons are in the ledger.
+    """
+    if report.import_id is None:
+        return
+    rejections = doors.store.each_rejection(report.import_id)
+    reasons = tuple([(found.line, found.reason) async for found in rejections])
+    wanted = Excerpt(delivery.arrival, report.file_index, report.feed, reasons)
+    try:
+        async for block in doors.reader.excerpt(wanted):
+            yield block
+    except (ReadFailed, Refused) as error:
+        _LOG.warning("excerpt.failed", delivery=delivery.id, error=str(error))
 
 
 class Settling:

@@ -7,16 +7,16 @@ bytes.  What a command imported is loaded by the command that approves it.
 import getpass
 import os
 from dataclasses import replace
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from ingestd import once
+from ingestd.cli.asked import Done, sought, tell
 from ingestd.cli.codes import EX_OK
 from ingestd.cli.feed import exit_code, implicit_feed
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
-from ingestd.cli.terminal import console, give_up, no_import, nobody, print_json, print_report
+from ingestd.cli.terminal import print_json, print_report
 from ingestd.config import Config, Feed
 from ingestd.report import Report
 from ingestd.store.decisions import Decided
@@ -39,10 +39,9 @@ def approve(
     settings = read_config(config, embedded=embedded)
 
     async def work(store: Store) -> Done:
-        report = await store.report(number)
-        why = None if report is None else await _unreadable(store, settings, report)
-        if report is None or why is not None:
-            return Done(Decided(refusal=why or await _missing(store, number)))
+        report, why = await _readable(store, settings, number)
+        if report is None:
+            return Done(Decided(refusal=why))
         decided = await store.approve(number, _who())
         if decided.refusal is not None or not decided.by_command:
             return await _left(store, number, decided)
@@ -52,7 +51,11 @@ def approve(
         return Done(decided, await once.load_again(settings, feed, store, report.delivery_id))
 
     done = with_store(settings, work)
-    _told(done, as_json=as_json)
+    for report in done.reports:
+        if as_json:
+            print_json(report.as_json())
+        else:
+            print_report(report)
     if not done.reports:
         _say(number, done, "approve", "will be loaded by the daemon", as_json=as_json)
     raise typer.Exit(max(map(exit_code, done.reports), default=EX_OK))
@@ -71,7 +74,6 @@ def deny(
         return await _left(store, number, await store.deny(number, _who()))
 
     done = with_store(read_config(config, embedded=embedded), work)
-    _told(done, as_json=as_json)
     _say(number, done, "denied", "is denied", as_json=as_json)
 
 
@@ -89,28 +91,14 @@ def replay(
     settings = read_config(config, embedded=embedded)
 
     async def work(store: Store) -> Done:
-        report = await store.report(number)
-        why = None if report is None else await _unreadable(store, settings, report)
-        if report is None or why is not None:
-            return Done(Decided(refusal=why or await _missing(store, number)))
-        decided = replace(await store.replay(number), by_command=False)
-        return await _left(store, number, decided)
+        report, why = await _readable(store, settings, number)
+        if report is None:
+            return Done(Decided(refusal=why))
+        return await _left(store, number, await store.replay(number))
 
     done = with_store(settings, work)
-    _told(done, as_json=as_json)
     told = f"will be done again by the daemon as delivery {done.decided.delivery_id}"
     _say(number, done, "replay", told, as_json=as_json)
-
-
-class Done(NamedTuple):
-    """What was decided, what was loaded at once, and whether a daemon runs that does the rest.
-
-    ``attended`` is None where nothing is left to be done.
-    """
-
-    decided: Decided
-    reports: tuple[Report, ...] = ()
-    attended: bool | None = None
 
 
 async def _left(store: Store, number: int, decided: Decided) -> Done:
@@ -122,17 +110,14 @@ async def _left(store: Store, number: int, decided: Decided) -> Done:
 
 async def _refusal(store: Store, number: int, refusal: str) -> str:
     """Add which imports may have been meant: files in held/ bear the numbers of deliveries."""
-    if await store.report(number) is None:
-        return await _missing(store, number)
+    _, why = await sought(store, number)
+    if why:
+        return why
     of_delivery = [it.import_id for it in await store.imports_of(number) if it.holds]
     if not of_delivery or number in of_delivery:
         return refusal
     named = ", ".join(f"import {held}" for held in of_delivery)
     return f"{refusal}; delivery {number} brought {named}, which waits for a decision"
-
-
-async def _missing(store: Store, number: int) -> str:
-    return no_import(number, await store.imports_of(number))
 
 
 def _who() -> str | None:
@@ -141,6 +126,14 @@ def _who() -> str | None:
         return getpass.getuser()
     except (KeyError, OSError):  # a number without a name
         return f"user {os.getuid()}"
+
+
+async def _readable(store: Store, settings: Config, number: int) -> tuple[Report | None, str]:
+    """Give an import whose files can be read again, or None and why there is none."""
+    report, why = await sought(store, number)
+    if report is not None:
+        why = await _unreadable(store, settings, report) or ""
+    return None if why else report, why
 
 
 async def _unreadable(store: Store, settings: Config, report: Report) -> str | None:
@@ -159,26 +152,11 @@ def _feed(settings: Config, report: Report) -> Feed | None:
     return next((feed for feed in known if feed.name == report.feed), None)
 
 
-def _told(done: Done, *, as_json: bool) -> None:
-    if done.decided.refusal is not None:
-        give_up(done.decided.refusal)
-    for report in done.reports:
-        if as_json:
-            print_json(report.as_json())
-        else:
-            print_report(report)
-
-
 def _say(number: int, done: Done, decision: str, told: str, *, as_json: bool) -> None:
     """Say what will be done; ``daemon``: whether one runs that does it, null if none need."""
     decided = done.decided
-    if as_json:
-        said: dict[str, Any] = {"import_id": number, "delivery_id": decided.delivery_id}
-        said |= {"feed": decided.feed, "decision": decision, "daemon": done.attended}
-        print_json(said)
-        return
+    whose = {"import_id": number, "delivery_id": decided.delivery_id, "feed": decided.feed}
+    state = {**whose, "decision": decision, "daemon": done.attended}
     look = f"`ingestd deliveries show {decided.delivery_id}`"
-    console().print(Text(f"import {number} {told}; {look}"))
-    if done.attended is False:
-        left = "its mail or file is moved" if decision == "denied" else "it will be done"
-        console().print(Text(nobody(left)))
+    left = "its mail or file is moved" if decision == "denied" else "it will be done"
+    tell(done, f"import {number} {told}; {look}", state if as_json else None, left)

@@ -1,23 +1,23 @@
 """WIRE  ``ingestd deliveries``: what came, from whom, and what became of it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from ingestd.cli.asked import Done, tell
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
 from ingestd.cli.terminal import (
     console,
     give_up,
-    nobody,
     print_json,
     print_report,
     print_table,
-    steps,
     when,
 )
 from ingestd.report import Report
+from ingestd.store.decisions import Decided
 from ingestd.store.postgres import PostgresStore as Store
 
 deliveries = typer.Typer(no_args_is_help=True, help="What came, and what became of it.")
@@ -78,7 +78,9 @@ def show(
         store: Store,
     ) -> tuple[tuple[dict[str, Any], ...], tuple[Report, ...], Mapping[int, str]]:
         reports = await store.imports_of(number)
-        return await store.deliveries(number), reports, await steps(store)
+        held = () if as_json else [it.import_id for it in reports if it.import_id and it.holds]
+        open_ = await store.steps(*held) if held else {}
+        return await store.deliveries(number), reports, open_
 
     found, reports, open_ = with_store(read_config(config, embedded=embedded), work)
     if not found:
@@ -108,12 +110,13 @@ def retry(
     it then belongs; a mail stays where it lies.
     """
 
-    async def work(store: Store) -> Ended:
-        return Ended(await store.redo(number), await store.attended())
+    async def work(store: Store) -> Done:
+        refusal = await store.redo(number)
+        return Done(Decided(number, refusal=refusal), attended=await store.attended())
 
-    ended = with_store(read_config(config, embedded=embedded), work)
-    state = {"state": "received", "daemon": ended.attended}
-    _tell(number, ended, "will be done again", state if as_json else None)
+    done = with_store(read_config(config, embedded=embedded), work)
+    state = {"delivery_id": number, "state": "received", "daemon": done.attended}
+    tell(done, _said(number, "will be done again"), state if as_json else None)
 
 
 @deliveries.command()
@@ -126,28 +129,13 @@ def drop(
 ) -> None:
     """Give up a delivery that waits, or was set aside after it failed: it counts as rejected."""
 
-    async def work(store: Store) -> Ended:
-        return Ended(await store.drop(number), attended=True)
+    async def work(store: Store) -> Done:
+        return Done(Decided(number, refusal=await store.drop(number)))
 
-    ended = with_store(read_config(config, embedded=embedded), work)
-    state = {"outcome": "rejected", "reason": "dropped"}
-    _tell(number, ended, "is dropped", state if as_json else None)
-
-
-class Ended(NamedTuple):
-    """Why it cannot be done (None: it is), and whether a daemon runs that does its part."""
-
-    refusal: str | None
-    attended: bool
+    done = with_store(read_config(config, embedded=embedded), work)
+    state = {"delivery_id": number, "outcome": "rejected", "reason": "dropped"}
+    tell(done, _said(number, "is dropped"), state if as_json else None)
 
 
-def _tell(number: int, ended: Ended, done: str, state: Mapping[str, Any] | None) -> None:
-    """Tell the end of a command; as JSON where ``state`` is given: how the delivery stands."""
-    if ended.refusal is not None:
-        give_up(ended.refusal)
-    if state is not None:
-        print_json({"delivery_id": number, **state})
-        return
-    console().print(Text(f"delivery {number} {done}; `ingestd deliveries show {number}`"))
-    if not ended.attended:
-        console().print(Text(nobody()))
+def _said(number: int, done: str) -> str:
+    return f"delivery {number} {done}; `ingestd deliveries show {number}`"

@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ingestd.cli.terminal import console, print_table
+from ingestd.phrasing import counted
 from ingestd.tell.letters import FILE, ROWS
 
 _NARROW = 100
@@ -91,7 +92,7 @@ def _print_outlook(one: Mapping[str, Any]) -> None:
         return
     _say(_sentence(one), style="bold")
     for its in one["dealerships"]:
-        _say(f"dealership {its['id']}: {_several(its['rows'], 'vehicle')}")
+        _say(f"dealership {its['id']}: {counted(its['rows'], 'vehicle')}")
     if one["held"]:
         _say(f"would be held ({one['held']}): {FILE[one['held']]}", style="bold red")
         _say(one["hold_message"])
@@ -112,15 +113,11 @@ def _head(text: str) -> None:
 def _sentence(one: Mapping[str, Any]) -> str:
     """Account for every line."""
     names = ("header", "blank", "rejected")
-    parts = [_several(one["rows"], "vehicle"), *(f"{one[n]} {n}" for n in names if one[n])]
+    parts = [counted(one["rows"], "vehicle"), *(f"{one[n]} {n}" for n in names if one[n])]
     if one["duplicates"]:
-        parts[0] += f" ({_several(one['duplicates'], 'duplicate')} among them)"
-    warnings = f"; {_several(one['warnings'], 'warning')}" if one["warnings"] else ""
-    return f"{_several(one['lines'], 'line')}: {', '.join(parts)}{warnings}"
-
-
-def _several(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+        parts[0] += f" ({counted(one['duplicates'], 'duplicate')} among them)"
+    warnings = f"; {counted(one['warnings'], 'warning')}" if one["warnings"] else ""
+    return f"{counted(one['lines'], 'line')}: {', '.join(parts)}{warnings}"
 
 
 def _print_fields(one: Mapping[str, Any]) -> None:
@@ -190,6 +187,6 @@ def _print_leftover(one: Mapping[str, Any]) -> None:
     rest = [header for header in one["unmapped"] if header and header not in told]
     nameless = one["unmapped"].count("")
     if nameless:
-        rest.append(_several(nameless, "column") + " without a name")
+        rest.append(counted(nameless, "column") + " without a name")
     if rest:
         _say(", ".join(rest))

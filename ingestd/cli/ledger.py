@@ -7,16 +7,15 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from ingestd.cli.asked import sought
 from ingestd.cli.setting import ConfigOption, EmbeddedOption, JsonOption, read_config, with_store
 from ingestd.cli.terminal import (
     console,
     counts_sentence,
     give_up,
-    no_import,
     print_json,
     print_report,
     print_table,
-    steps,
     when,
 )
 from ingestd.model import Finding
@@ -70,14 +69,15 @@ def show(
 ) -> None:
     """Show one import."""
 
-    async def work(store: Store) -> tuple[Report | str, Mapping[int, str]]:
-        found = await store.report(number)
-        return found or no_import(number, await store.imports_of(number)), await steps(store)
+    async def work(store: Store) -> tuple[Report | None, str, Mapping[int, str]]:
+        report, why = await sought(store, number)
+        waits = report is not None and report.holds and not as_json
+        return report, why, await store.steps(number) if waits else {}
 
-    report, open_ = with_store(read_config(config, embedded=embedded), work)
-    if isinstance(report, str):
-        give_up(report)
-    elif as_json:
+    report, why, open_ = with_store(read_config(config, embedded=embedded), work)
+    if report is None:
+        give_up(why)
+    if as_json:
         print_json(report.as_json())
     else:
         print_report(report, open_=open_)
@@ -93,15 +93,14 @@ def rejections(
 ) -> None:
     """List every rejected line of an import, with the reason."""
 
-    async def work(store: Store) -> tuple[Finding, ...] | str:
-        if await store.report(number) is None:
-            return no_import(number, await store.imports_of(number))
-        return await store.rejections(number)
+    async def work(store: Store) -> tuple[str, tuple[Finding, ...]]:
+        _, why = await sought(store, number)
+        return why, await store.rejections(number)
 
-    found = with_store(read_config(config, embedded=embedded), work)
-    if isinstance(found, str):
-        give_up(found)
-    elif as_json:
+    why, found = with_store(read_config(config, embedded=embedded), work)
+    if why:
+        give_up(why)
+    if as_json:
         for finding in found:
             print_json(finding_json(finding))
     else:

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from ingestd.cli.codes import EX_NOINPUT
 from ingestd.model import Finding, Outcome
+from ingestd.phrasing import counted
 from ingestd.report import Counts, Report
-from ingestd.store.postgres import PostgresStore as Store
 
 _COLOURS = {
     Outcome.IMPORTED: "green",
@@ -38,24 +38,6 @@ def give_up(message: str) -> NoReturn:
     """Say that what was asked for is not there, or cannot be done, and end."""
     complain(message)
     raise typer.Exit(EX_NOINPUT)
-
-
-def no_import(number: int, brought: Sequence[Report] = ()) -> str:
-    """Say that there is no such import; ``brought``: those of the delivery with that number.
-
-    The files in held/ bear the numbers of deliveries: who reads one there means its imports.
-    """
-    message = f"there is no import {number}; "
-    if not brought:
-        return message + "`ingestd imports list` shows the latest"
-    held = [report for report in brought if report.holds]
-    named = ", ".join(f"import {it.import_id} ({it.outcome})" for it in held or brought)
-    return f"{message}delivery {number} brought {named}; `ingestd deliveries show {number}`"
-
-
-def nobody(done: str = "it will be done") -> str:
-    """Say that a command left work to a daemon, and none watches a source."""
-    return f"no daemon seems to be running: {done} when one is (`ingestd run`)"
 
 
 def when(value: datetime | str | None) -> str:
@@ -91,18 +73,13 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     console().print(table)
 
 
-async def steps(store: Store) -> Mapping[int, str]:
-    """Give, for each import that waits for a decision, what is to be done now."""
-    return {it["import_id"]: it["next"] for it in (await store.status())["to_decide"]}
-
-
 def print_report(
     report: Report, *, dry_run: bool = False, open_: Mapping[int, str] | None = None
 ) -> None:
     """Print what became of one file: outcome, counts, the first rejections, what to do.
 
-    ``dry_run`` says that it would have become so: all of it was taken back.  ``open_`` are the
-    ``steps`` where the report may be an old one; None: it is of now.
+    ``dry_run`` says that it would have become so: all of it was taken back.  ``open_`` says what is
+    to be done of imports that wait, where the report may be an old one; None: it is of now.
     """
     out = console()
     outcome = f"would be {report.outcome} (dry run: nothing is kept)" if dry_run else report.outcome
@@ -127,8 +104,8 @@ def _told(report: Report) -> Iterator[str]:
         yield counts_sentence(report)
     for number, counts in report.dealerships:
         yield f"dealership {number}: {_parts(counts)}"
-    if report.told():
-        yield report.told()
+    if report.message:
+        yield report.message
     if report.decided is not None:
         yield str(report.decided)
 
@@ -138,10 +115,9 @@ def _step(report: Report, open_: Mapping[int, str] | None) -> Iterator[str]:
     number = report.import_id
     if number is None or not report.holds:
         return
-    deny = f", or deny {number}" if report.outcome is Outcome.HELD else ""
-    now = {number: f"ingestd imports approve {number}{deny}"} if open_ is None else open_
-    if number in now:
-        yield f"decide: {now[number]}"
+    now = report.advice() if open_ is None else open_.get(number)
+    if now:
+        yield f"decide: {now}"
     else:
         yield "nothing to decide any more: a newer file of the feed was applied"
 
@@ -166,7 +142,7 @@ def counts_sentence(report: Report) -> str:
     would = "would be " if report.outcome is Outcome.HELD else ""
     warnings = 0 if report.reading is None else report.reading.warnings
     tail = [", ".join(report.switched())]
-    tail.append(f"{warnings} warning{'s' * (warnings != 1)}" if warnings else "")
+    tail.append(counted(warnings, "warning") if warnings else "")
     return "; ".join(filter(None, (f"{report.lines} lines: {would}{_parts(counts)}", *tail)))
 
 

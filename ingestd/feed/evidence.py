@@ -10,14 +10,12 @@ from hashlib import blake2b
 
 from ingestd.feed.spelling import normalise
 from ingestd.model import Evidence
+from ingestd.rooftops import MOST_TOLD
 
 #: Rows without an identifier that are kept, to be known again; all are counted.
 MOST_NAMELESS = 500
 #: Fields whose columns must not go bad unseen.
 WATCHED = ("year", "price", "vin")
-#: Values of the column with the dealer's id that are told: two are one too many for a feed of
-#: one dealership; ``inspect`` proposes a map of them all.
-_MOST_DEALERS = 100
 _LONGEST_ID = 100
 _DEALER_NAMES = (
     "dealerid dealercode dealerref dealershipid dealernumber rooftopid sellerid storeid storecode "
@@ -50,7 +48,7 @@ class Witness:
         if self._dealer is not None and cells[self._dealer] != self._cell:
             self._cell = cells[self._dealer]
             value = self._cell.strip()[:_LONGEST_ID]
-            if value and len(self._dealers) < _MOST_DEALERS:
+            if value and len(self._dealers) < MOST_TOLD:
                 self._dealers[value] = None
 
     def nameless(self, line: int, cells: Sequence[str]) -> None:

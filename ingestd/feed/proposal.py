@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ingestd.rooftops import MOST_TOLD
+
 _LONGEST_NAME = 40
 _MOST_WORDS = 10
 _WHOLE_LOT = 10  # rows
@@ -115,6 +117,8 @@ def _rooftops(draft: Draft) -> Iterator[str]:
     yield "[feed.rooftops]       # the file is of several dealers; without this it is held"
     yield f"column = {_quoted(draft.dealer)}"
     yield "[feed.rooftops.map]   # dealerships' ids for the 0: `ingestd dealerships list`"
+    if len(draft.rooftops) >= MOST_TOLD:
+        yield f"# {len(draft.rooftops)} are listed, and there may be more: complete it"
     yield from (f"{_quoted(value)} = {number}" for value, number in draft.rooftops.items())
 
 

@@ -1,6 +1,5 @@
 """PURE  A reading's last word as SQL takes it, and the counts that come back as reports."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -249,25 +248,13 @@ def _decided(before: Report, now: Report) -> Report:
     decided = before.decided and replace(before.decided, what="approved")
     if not before.holds:  # another file of the delivery was held
         return replace(now, decided=decided)
-    told = held_for(before.reason, before.message)
+    told = ": ".join(filter(None, (before.reason, before.message)))
     if not told.startswith(_APPROVED):  # its rows were, and now its deactivations are
         told = f"{_APPROVED}{told}"
     return replace(now, decided=decided, message="; ".join(filter(None, (told, now.message))))
 
 
-def held_for(reason: str | None, message: str) -> str:
-    """Say why a file was held, or its deactivations, without what could be done about it."""
-    told = _TO_DO.sub("", message)
-    return f"{reason}: {told}" if reason else told
-
-
 _APPROVED = "approved; it was held: "
-#: What the guard says is to be done; once it is decided nobody is to do it.
-_TO_DO = re.compile(
-    r"; nothing was changed; `ingestd imports approve ID` loads it all the same, `deny` does not"
-    r"|: they stay as they are until .{1,200}, or `ingestd imports approve ID` says that they are"
-    r" gone"
-)
 
 
 def _worse(before: Report, now: Report) -> Outcome:

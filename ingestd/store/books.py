@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from ingestd.errors import ReadFailed
+from ingestd.errors import Refused
 from ingestd.model import (
     Arrival,
     Delivery,
@@ -22,6 +22,7 @@ from ingestd.model import (
     Outcome,
     State,
 )
+from ingestd.phrasing import iso
 from ingestd.report import Counts, Decision, Report
 from ingestd.store.account import presentable
 from ingestd.store.pool import Connection, Pool, Row
@@ -77,6 +78,18 @@ _JUNK = """
 SELECT n AS dealership_id, array_remove(array_agg(j.vin), NULL) AS vins
 FROM unnest($1::bigint[]) AS n LEFT JOIN ingest.junk_vins j ON j.dealership_id = n GROUP BY n"""
 
+#: Those of a delivery's feeds that have no report, each with an index that is free; where it is
+#: of a single feed, or was never opened, none (a load reports all files of its feed).
+_UNTOLD = """
+SELECT f.feed, row_number() OVER (ORDER BY f.feed) - 1
+  + coalesce((SELECT max(file_index) + 1 FROM ingest.imports WHERE delivery_id = $1), 0) AS index
+FROM ingest.deliveries d
+CROSS JOIN LATERAL unnest(coalesce(d.feeds, ARRAY[NULL::text])) AS f(feed)
+WHERE d.id = $1 AND NOT EXISTS (
+  SELECT FROM ingest.imports i
+  WHERE i.delivery_id = d.id AND (f.feed IS NULL OR i.feed = f.feed))
+ORDER BY f.feed"""
+
 _DELIVERIES = """
 SELECT id, source, kind, name, sender, subject, size, sha256, state, outcome, reason, attempts,
        first_seen, finished_at, settled_at
@@ -89,7 +102,7 @@ async def write_report(connection: Connection, report: Report) -> int:
     """Write a report's row, without its rejections, and give its number.
 
     Raises:
-        ReadFailed: the file was loaded for another feed, which stays so.
+        Refused: the file was loaded for another feed, which stays so (``several_feeds``).
     """
     counts = report.counts
     reading = report.reading
@@ -115,12 +128,19 @@ async def write_report(connection: Connection, report: Report) -> int:
         json.dumps(report.shares()) if report.dealerships else None,
     )
     if number is None:
-        raise ReadFailed(
+        raise Refused(
+            "several_feeds",
             f"file {report.file_index} of delivery {report.delivery_id} was loaded for another feed"
             f" before the configuration gave it to {report.feed}; nothing was loaded: have it sent"
-            " anew"
+            " anew",
         )
     return int(number)
+
+
+async def untold(connection: Connection, delivery_id: int) -> list[tuple[int, str | None]]:
+    """Give the feeds of a delivery that have no report, each with a file's index that is free."""
+    rows = await connection.fetch(_UNTOLD, delivery_id)
+    return [(row["index"], row["feed"]) for row in rows]
 
 
 async def reports(connection: Connection, condition: str, *values: object) -> tuple[Report, ...]:
@@ -156,7 +176,7 @@ async def deliveries(
 
 
 def _told(value: Any) -> Any:
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
+    return iso(value) if isinstance(value, datetime) else value
 
 
 async def headings(
@@ -165,7 +185,7 @@ async def headings(
     """Give the headings of the files in the feed's last delivery that was applied to any."""
     rows = await connection.fetch(_HEADINGS, feed, list(dealerships))
     read = (_reading(json.loads(row["reading_text"])) for row in rows)
-    return tuple(Heading(reading.headers, reading.mapping) for reading in read)
+    return tuple(Heading(it.headers, it.mapping, it.ends is True) for it in read)
 
 
 async def junk_vins(

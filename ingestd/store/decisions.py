@@ -78,14 +78,11 @@ UPDATE ingest.imports SET decision = NULL, decided_by = NULL, decided_at = NULL
 WHERE delivery_id = $1 AND decision = 'approve'"""
 
 _DENY = """
-UPDATE ingest.imports SET decision = 'denied', decided_by = $2, decided_at = clock_timestamp(),
-  outcome = 'rejected', reason = 'denied', message = $3, lines = NULL, header = NULL,
-  blank = NULL, added = NULL, updated = NULL, unchanged = NULL, duplicate = NULL, rejected = NULL,
-  dealerships = NULL
-WHERE id = $1"""
-_HELD = """
-SELECT id, reason, message FROM ingest.imports
-WHERE delivery_id = $1 AND feed = $2 AND outcome = 'held' ORDER BY file_index"""
+UPDATE ingest.imports SET decision = 'denied', decided_by = $3, decided_at = clock_timestamp(),
+  outcome = 'rejected', reason = 'denied', message = $4 || concat_ws(': ', reason, message),
+  lines = NULL, header = NULL, blank = NULL, added = NULL, updated = NULL, unchanged = NULL,
+  duplicate = NULL, rejected = NULL, dealerships = NULL
+WHERE delivery_id = $1 AND feed = $2 AND outcome = 'held'"""
 
 _FORGET_ROWS = """
 DELETE FROM ingest.rejections WHERE import_id IN (
@@ -107,7 +104,7 @@ FROM (SELECT outcome, reason FROM ingest.imports WHERE delivery_id = $1
 WHERE d.id = $1"""
 
 _UNDER_WAY = "is being done again; look at it when it is done"
-_DENIED = "an operator looked at it and denied it; nothing was changed"
+_DENIED = "an operator looked at it and denied it; nothing was changed; it was held: "
 
 
 async def approve(pool: Pool, owner: str, import_id: int, by: str | None = None) -> Decided:
@@ -131,10 +128,9 @@ async def deny(pool: Pool, import_id: int, by: str | None = None) -> Decided:
             return _no_import(import_id)
         decided = _decided(row, _not_deniable(row))
         if decided.refusal is None:
-            for it in await connection.fetch(_HELD, row["delivery_id"], row["feed"]):
-                told = f"{_DENIED}; it was held: {account.held_for(it['reason'], it['message'])}"
-                await connection.execute(_DENY, it["id"], _signed(by), told)
-            await connection.execute(_FORGET_ROWS, row["delivery_id"], row["feed"])
+            whose = (row["delivery_id"], row["feed"])
+            await connection.execute(_DENY, *whose, _signed(by), _DENIED)
+            await connection.execute(_FORGET_ROWS, *whose)
             await connection.execute(_WORST, row["delivery_id"], _SEVERITY)
         return decided
 

@@ -158,7 +158,9 @@ class _GroupLoad:
         found, unmatched = await load.judge(finished)
         if found.useless():
             load.heed_older(f"not one row of dealership {number} can be used")
-            found = replace(found, tallies=await load.deciding.tallies(finished, {}))
+            nothing = guard.Verdict(hold=load.listing.past.hold)
+            tallies = await load.deciding.tallies(finished, {})
+            found = replace(found, verdict=nothing, tallies=tallies)
         else:
             found = await load.applied(finished, found, unmatched=unmatched)
         self._found[number] = found

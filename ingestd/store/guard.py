@@ -19,13 +19,13 @@ from datetime import datetime, timedelta
 
 from ingestd.config import Guard
 from ingestd.model import Delivery, Evidence, FileReading, Finding, Finished
+from ingestd.phrasing import counted
 from ingestd.report import Counts
 from ingestd.thresholds import FEWEST
 
 #: Two misses of a vehicle, and two deliveries that confirm a hold, are so far apart.
 APART = timedelta(hours=20)
 _DAY = timedelta(days=1)
-_DECIDE = "nothing was changed; `ingestd imports approve ID` loads it all the same, `deny` does not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +135,18 @@ def judge(facts: Facts, rules: Guard) -> Verdict:
     """Judge a delivery; what a person approved is not judged again.
 
     Who approved rows that were held was told nothing of vehicles lost: these are judged as ever.
+    Who approved what was lost had its misses counted the first time it was loaded.
     """
     if not facts.approved:
         for reason, message in _faults(facts, rules):
-            return Verdict(reason, f"{message}; {_DECIDE}", hold=facts.past.hold)
+            return Verdict(reason, message, hold=facts.past.hold)
     if not (facts.full and facts.whole):
         return Verdict(hold=facts.past.hold)
     if facts.deactivates and (_too_many(facts, rules) or (facts.gone and facts.past.hold)):
         gone = Verdict(drops=True, moves=True)
         return gone if facts.gone else _held(facts, rules)
-    return Verdict(misses=facts.deactivates and not facts.suspended, moves=True)
+    counts = facts.deactivates and not facts.suspended and not facts.gone
+    return Verdict(misses=counts, moves=True)
 
 
 # Everything held.
@@ -269,28 +271,23 @@ def _agreed(facts: Facts, rules: Guard) -> Hold | None:
 
 def _sentence(facts: Facts, hold: Hold, rules: Guard) -> str:
     lost, baseline = facts.counted.lost, facts.counted.baseline
-    approve = "`ingestd imports approve ID` says that they are gone"
     if not facts.counted.rows:
         return (
             f"not one of {baseline} vehicles is listed any more: they stay as they are until some"
-            f" are listed again, or {approve}"
+            " are listed again"
         )
     most = _of_hundred(_most_lost(facts, rules))
     return (
         f"{lost} of {baseline} vehicles are no longer listed ({_percent(lost, baseline)}; at most"
         f" {most} are believed, {_after(_days(facts))} the delivery before): they stay as"
         f" they are until {rules.confirmations} further deliveries, 20 hours apart, say the same"
-        f" ({hold.confirmed} so far), or {approve}"
+        f" ({hold.confirmed} so far)"
     )
 
 
 def _after(days: float) -> str:
-    if days < 1:
-        return "less than a day after"
-    return "a day after" if days < _TWO else f"{int(days)} days after"
-
-
-_TWO = 2
+    whole = int(days)
+    return f"{counted(whole, 'day')} after" if whole else "less than a day after"
 
 
 # What the reader shows.

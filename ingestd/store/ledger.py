@@ -73,9 +73,11 @@ WHERE state IN ('done', 'quarantined') AND settled_at IS NULL
   AND (owner = $1 OR owner IS NULL OR lease_until < clock_timestamp())
 ORDER BY first_seen, id LIMIT 1000"""
 
+#: What was decided anew while it was being told is to be told again.
 _SETTLED = """
 UPDATE ingest.deliveries SET settled_at = clock_timestamp()
-WHERE id = $1 AND settled_at IS NULL"""
+WHERE id = $1 AND settled_at IS NULL AND state IN ('done', 'quarantined')
+  AND ($2::text IS NULL OR outcome = $2)"""
 
 _WAITING = "SELECT count(*) FROM ingest.deliveries WHERE state IN ('received', 'working')"
 
@@ -229,8 +231,9 @@ class Ledger:
     ) -> tuple[Delivery, tuple[Report, ...]]:
         """Close a delivery: report what was refused, set the worst outcome, owe a settlement.
 
-        ``quarantine`` is the sentence that says why it is set aside.  A delivery that is
-        closed already stays as it is.
+        Of ``refused``, what has no reason has failed.  ``quarantine`` is the sentence that says
+        why the delivery is set aside, for those of its feeds that have no report: what has one
+        was done, only the process did not live to say so.  What is closed already stays as it is.
 
         Raises:
             OutOfTurn: it was claimed, and is another's by now: what it does there is not undone.
@@ -244,7 +247,9 @@ class Ledger:
             if row["outcome"] is None:
                 self._check_claim(delivery, row)
                 await self._report_refused(connection, delivery, refused, row["now"])
-                row = await self._close(connection, delivery, quarantine)
+                if quarantine is not None:
+                    await self._report_failure(connection, delivery, quarantine, row["now"])
+                row = await self._close(connection, delivery)
                 await replies.owe(connection, delivery.id, self._replied)
             reports = await books.reports(connection, _OF_DELIVERY, delivery.id)
             return books.delivery(row), reports
@@ -267,11 +272,19 @@ class Ledger:
         indexes = {row["file_index"] for row in known}
         for file in refused:
             if file.index not in indexes:
-                await books.write_report(connection, refusal(delivery.id, file, now))
+                outcome = Outcome.REJECTED if file.reason else Outcome.FAILED
+                await books.write_report(connection, refusal(delivery.id, file, now, outcome))
 
-    async def _close(
-        self, connection: Connection, delivery: Delivery, quarantine: str | None
-    ) -> Row:
+    async def _report_failure(
+        self, connection: Connection, delivery: Delivery, message: str, now: datetime
+    ) -> None:
+        """Every feed of a delivery has a report, and where they are not known, the whole has."""
+        arrival = delivery.arrival
+        for index, feed in await books.untold(connection, delivery.id):
+            file = File(index, arrival.name, arrival.size, feed, None, message)
+            await books.write_report(connection, refusal(delivery.id, file, now, Outcome.FAILED))
+
+    async def _close(self, connection: Connection, delivery: Delivery) -> Row:
         rows = await connection.fetch(
             "SELECT outcome, reason FROM ingest.imports WHERE delivery_id = $1 ORDER BY file_index",
             delivery.id,
@@ -280,24 +293,12 @@ class Ledger:
         outcome, reason = worst(tuple(Outcome(row["outcome"]) for row in rows)), "no_table"
         if rows:
             reason = next(row["reason"] for row in rows if row["outcome"] == outcome)
-        elif quarantine is not None:
-            outcome, reason = Outcome.FAILED, "internal_error"
-            await self._report_failure(connection, delivery, quarantine)
-        # What was reported was done: only the process did not live to say so.
         state = "quarantined" if outcome is Outcome.FAILED else "done"
         row = await connection.fetchrow(
             _FINISH, delivery.id, state, str(outcome), reason, self._owner, DELIVERY_LEASE
         )
         assert row is not None
         return row
-
-    async def _report_failure(
-        self, connection: Connection, delivery: Delivery, message: str
-    ) -> None:
-        """Every delivery has a report, even one that nobody could read."""
-        now = await connection.fetchval("SELECT now()")
-        file = File(0, delivery.arrival.name, delivery.arrival.size, None, None, message)
-        await books.write_report(connection, refusal(delivery.id, file, now, Outcome.FAILED))
 
     async def unsettled(
         self, sources: Sequence[str]
@@ -316,7 +317,8 @@ class Ledger:
         """Tick a settlement off, unless another copy came meanwhile."""
         async with self._pool.transaction() as connection:
             if await copies.all_told(connection, delivery):
-                await connection.execute(_SETTLED, delivery.id)
+                outcome = None if delivery.outcome is None else str(delivery.outcome)
+                await connection.execute(_SETTLED, delivery.id, outcome)
 
     async def owed(self) -> frozenset[str]:
         """Give the SHA-256 of every content that may still be read."""

@@ -13,24 +13,23 @@ Rules:
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
 from ingestd.config import Feed
-from ingestd.errors import Clash, OlderFirst, OutOfTurn, TryAgain
+from ingestd.errors import Clash, OlderFirst, OutOfTurn, ReadFailed, TryAgain
 from ingestd.model import Delivery, File, FileReading, Finished, Outcome, Reading, ReadJob
 from ingestd.report import Report
 from ingestd.rooftops import choices
 from ingestd.store import account, books, decisions, guard
 from ingestd.store.deciding import Deciding
-from ingestd.store.lasting import Lasting
 from ingestd.store.layout import Layout
 from ingestd.store.listing import Listing, Whose
 from ingestd.store.moving import Claim, Moving, Others, rows
-from ingestd.store.pool import Connection, Pool
+from ingestd.store.pool import Connection, Late, Pool
 from ingestd.store.statements import Statements, build
 
 #: In a value of ``[target.settings]``: the dealership whose vehicles are loaded.
@@ -39,6 +38,7 @@ _LOCAL = {
     "jit": "off",  # costs more than it gains on statements of a second
     "work_mem": "32MB",
 }
+_LATE = "{what}; database.statement_timeout is {limit:g} seconds: raise it, or find what is slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +102,20 @@ class Loader:
         self.statements = build(layout, drop=not pool.temporary_tables_stay)
         self.others = Others(deltas)
         self._settings = {**_LOCAL, **settings}
-        self._lasting = Lasting(pool.statement_timeout)
 
     async def load(self, task: Task) -> tuple[Report, ...]:
         """Load; a second call for the same delivery and feed gives the first one's reports.
 
         Raises:
-            Clash: another session was in the way; at once again.
+            Clash: another session was in the way; at once again (Taken: unless it stays so).
             TryAgain: the database is away.  It may have happened: the next call knows.
             ReadFailed: the reader's stream is not what the table can take, or not in time.
-            Refused: a row may not be beside one that is there, whatever is tried.
+            Refused: a file was loaded for another feed.
         """
         if task.job.target != self._target:
             raise TryAgain("the vehicles table has changed since the file was read")
         reports: tuple[Report, ...] = ()
-        with contextlib.suppress(_DryRun), self._lasting.told(task.delivery.id):
+        with contextlib.suppress(_DryRun), _in_time(self._pool.statement_timeout):
             settings = self.local(task.job.dealership_id)
             async with self._pool.transaction(settings) as connection:
                 reports = await self.run(connection, task)
@@ -132,6 +131,15 @@ class Loader:
         """Give the settings of a load; ``{dealership}`` in a value stands for its id."""
         number = str(dealership)
         return {key: value.replace(_OWN, number) for key, value in self._settings.items()}
+
+
+@contextlib.contextmanager
+def _in_time(limit: float) -> Iterator[None]:
+    """Count a statement that is too slow for its limit as a strike, as a parser that is so."""
+    try:
+        yield
+    except Late as error:
+        raise ReadFailed(_LATE.format(what=error, limit=limit)) from error
 
 
 class Load:

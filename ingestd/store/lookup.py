@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ingestd.phrasing import iso
 from ingestd.store import history
 from ingestd.store.layout import Layout
 from ingestd.store.pool import Connection, Pool, Row
@@ -160,7 +161,7 @@ async def _by_vehicle(
 
 
 def _told(value: Any) -> Any:
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
+    return iso(value) if isinstance(value, datetime) else value
 
 
 def _vehicle(

@@ -289,16 +289,21 @@ SELECT file_no, count(*) AS extras FROM fresh GROUP BY file_no"""
     def on_again(self) -> str:
         """What is on offer was switched off by nobody: forget that ingestd once did.
 
-        Of the rows' vehicles, and of those that this feed listed once: who switched one of them
-        on has seen it, it was not missed.  Only a twin that no row means is remembered, which is
-        how a person's word on it is known.
+        Who switched it on has seen it: it was not missed.  Only a twin that no row means is
+        remembered, which is how a person's word on it is known.
         """
+        # Whether an absent vehicle is on was looked up before: only the rest is looked up here.
         return f"""
 WITH again AS (
   DELETE FROM ingest.deactivations d USING (
     SELECT vehicle_id, true AS meant FROM pg_temp.ingestd_fate
     WHERE outcome IS NULL AND vehicle_id IS NOT NULL
-    UNION ALL SELECT vehicle_id, false FROM pg_temp.ingestd_absent WHERE stored AND is_on) c
+    UNION ALL SELECT vehicle_id, false FROM pg_temp.ingestd_absent WHERE stored AND is_on
+    UNION ALL SELECT vehicle_id, false FROM ingest.deactivations e
+    WHERE e.dealership_id = $1
+      AND NOT EXISTS (SELECT FROM pg_temp.ingestd_absent a WHERE a.vehicle_id = e.vehicle_id)
+      AND NOT EXISTS (SELECT FROM pg_temp.ingestd_fate f
+                      WHERE f.vehicle_id = e.vehicle_id AND f.outcome IS NULL)) c
   WHERE d.dealership_id = $1 AND d.vehicle_id = c.vehicle_id AND (c.meant OR d.reason <> 'twin')
     AND (SELECT {self.is_on()} FROM {self.vehicles} v WHERE {self.id} = d.vehicle_id)
   RETURNING d.vehicle_id

@@ -7,11 +7,11 @@ Rules:
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from ingestd.model import UNROUTED, State
-from ingestd.report import Held
+from ingestd.phrasing import counted, iso
+from ingestd.report import Held, advice
 from ingestd.store.pool import Connection, Row
 
 _STATES = "SELECT state, count(*) AS deliveries FROM ingest.deliveries GROUP BY state"
@@ -26,41 +26,50 @@ ORDER BY name"""
 _ATTENDED = """
 SELECT EXISTS (SELECT FROM ingest.leases WHERE owner = $1 AND lease_until > clock_timestamp())"""
 
-#: Of each feed, whichever dealership a file was for: a refused one was for none.
+#: Of each feed, whichever dealership a file was for: a refused one was for none.  From one feed
+#: to the next by the index, since there is no end of imports.
 _FEEDS = """
-SELECT DISTINCT ON (i.feed) i.feed, coalesce(i.dealership_id, f.dealership_id) AS dealership_id,
+WITH RECURSIVE named AS (
+  SELECT min(feed) AS feed FROM ingest.imports
+  UNION ALL
+  SELECT (SELECT min(i.feed) FROM ingest.imports i WHERE i.feed > n.feed)
+  FROM named n WHERE n.feed IS NOT NULL)
+SELECT n.feed, coalesce(i.dealership_id, f.dealership_id) AS dealership_id,
        i.id, i.outcome, i.reason, i.started_at, f.latest_delivery_id, f.applied_at
-FROM ingest.imports i
-LEFT JOIN LATERAL (
+FROM named n
+CROSS JOIN LATERAL (
+  SELECT * FROM ingest.imports l WHERE l.feed = n.feed ORDER BY l.id DESC LIMIT 1) i
+CROSS JOIN LATERAL (
   SELECT max(l.latest_delivery_id) AS latest_delivery_id, max(l.applied_at) AS applied_at,
          CASE count(*) WHEN 1 THEN min(l.dealership_id) END AS dealership_id
-  FROM ingest.feeds l WHERE l.feed = i.feed) f ON true
-WHERE i.feed IS NOT NULL
-ORDER BY i.feed, i.id DESC"""
+  FROM ingest.feeds l WHERE l.feed = n.feed) f
+ORDER BY n.feed"""
 
-#: The feed's standing at a dealership of the import ``i``.
-_ITS_FEED = """f.feed = i.feed
-      AND (f.dealership_id = i.dealership_id OR i.dealership_id IS NULL)"""
-_LATEST = f"""EXISTS (SELECT FROM ingest.feeds f
-      WHERE {_ITS_FEED} AND f.latest_delivery_id = i.delivery_id)"""
-_UNDECIDED = f"(i.outcome = 'held' OR (i.held_deactivations > 0 AND {_LATEST}))"
+#: What may wait for a decision: the index imports_undecided has the same condition.  ``f`` is the
+#: feed's standing at the import's dealerships; of older imports, held deactivations have lapsed.
+_UNDECIDED = """
+FROM ingest.imports i JOIN ingest.deliveries d ON d.id = i.delivery_id
+CROSS JOIN LATERAL (
+  SELECT bool_or(f.latest_delivery_id = d.id) AS latest,
+    bool_or((f.latest_first_seen, f.latest_delivery_id) > (d.first_seen, d.id)) AS newer,
+    min(f.hold_first_seen) FILTER (WHERE f.latest_delivery_id = d.id) AS hold_first_seen
+  FROM ingest.feeds f WHERE f.feed = i.feed
+    AND (f.dealership_id = i.dealership_id OR i.dealership_id IS NULL)) f
+WHERE (i.outcome = 'held' OR i.held_deactivations > 0) AND (i.outcome = 'held' OR f.latest)"""
 
+#: $1: numbers of imports; null: all.
 _TO_DECIDE = f"""
 SELECT i.id, i.delivery_id, i.feed, i.file, i.outcome, i.reason, i.held_deactivations, i.decision,
-  coalesce(CASE i.outcome WHEN 'held' THEN NULL ELSE (SELECT min(f.hold_first_seen)
-    FROM ingest.feeds f WHERE {_ITS_FEED} AND f.latest_delivery_id = i.delivery_id) END,
-    i.started_at) AS since,
+  coalesce(CASE WHEN i.outcome <> 'held' THEN f.hold_first_seen END, i.started_at) AS since,
   coalesce((i.reading ->> 'cut_off')::boolean, false) AS cut_off,
-  i.outcome = 'held' AND EXISTS (SELECT FROM ingest.feeds f WHERE {_ITS_FEED}
-    AND (f.latest_first_seen, f.latest_delivery_id) > (d.first_seen, d.id)) AS too_late
-FROM ingest.imports i JOIN ingest.deliveries d ON d.id = i.delivery_id
-WHERE {_UNDECIDED}
+  i.outcome = 'held' AND coalesce(f.newer, false) AS too_late
+{_UNDECIDED} AND ($1::bigint[] IS NULL OR i.id = ANY ($1))
 ORDER BY i.id"""
 
 _HELD = f"""
 SELECT i.feed, count(*) FILTER (WHERE i.outcome = 'held') AS imports,
   coalesce(sum(i.held_deactivations) FILTER (WHERE i.outcome <> 'held'), 0)::int AS vehicles
-FROM ingest.imports i WHERE i.feed IS NOT NULL AND {_UNDECIDED}
+{_UNDECIDED} AND i.feed IS NOT NULL
 GROUP BY i.feed"""
 
 #: $1: the feeds of changes, whose deliveries wait behind what is held.
@@ -95,24 +104,31 @@ async def held(connection: Connection) -> dict[str, Held]:
     return {row["feed"]: Held(row["imports"], row["vehicles"]) for row in rows}
 
 
+async def steps(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """Give, for each of these imports that waits for a decision, what is to be done now."""
+    return {row["id"]: _next(row) for row in await connection.fetch(_TO_DECIDE, numbers)}
+
+
 async def attended(connection: Connection, owner: str) -> bool:
     """Say whether a daemon that bears this name watches a source."""
     return bool(await connection.fetchval(_ATTENDED, owner))
 
 
-async def status(connection: Connection, modes: Mapping[str, str]) -> dict[str, Any]:
+async def status(
+    connection: Connection, names: Sequence[str], deltas: Sequence[str]
+) -> dict[str, Any]:
     """Tell, as JSON has it, what waits, for whom, who watches, and what each feed did last.
 
-    ``modes``: of the configured feeds, by name; one that never did anything is told so.
+    ``names``: the configured feeds; one that never did anything is told so.  ``deltas``: those of
+    changes.
     """
     states = {row["state"]: row["deliveries"] for row in await connection.fetch(_STATES)}
-    deltas = [name for name, mode in modes.items() if mode == "delta"]
     feeds = [_feed_status(row) for row in await connection.fetch(_FEEDS)]
     return {
         "deliveries": {str(state): states[state] for state in State if state in states},
         "leases": [_lease(row) for row in await connection.fetch(_LEASES)],
-        "feeds": [*feeds, *_idle(modes, feeds)],
-        "to_decide": [_to_decide(row) for row in await connection.fetch(_TO_DECIDE)],
+        "feeds": [*feeds, *_idle(names, feeds)],
+        "to_decide": [_to_decide(row) for row in await connection.fetch(_TO_DECIDE, None)],
         "waiting": [_waiting(row) for row in await connection.fetch(_WAITING, deltas)],
     }
 
@@ -122,10 +138,6 @@ def _lease(row: Row) -> dict[str, Any]:
     return {"name": row["name"], "owner": row["owner"], "state": when, "held": row["held"]}
 
 
-def _time(value: datetime | None) -> str | None:
-    return None if value is None else f"{value:%Y-%m-%dT%H:%M:%SZ}"
-
-
 def _feed_status(row: Row) -> dict[str, Any]:
     return {
         "feed": row["feed"],
@@ -133,45 +145,43 @@ def _feed_status(row: Row) -> dict[str, Any]:
         "import_id": row["id"],
         "outcome": row["outcome"],
         "reason": row["reason"],
-        "at": _time(row["started_at"]),
+        "at": iso(row["started_at"]),
         "applied_delivery_id": row["latest_delivery_id"],
-        "applied_at": _time(row["applied_at"]),
+        "applied_at": iso(row["applied_at"]),
     }
 
 
-def _idle(modes: Mapping[str, str], told: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    names = ("dealership_id", "import_id", "outcome", "reason", "at", "applied_delivery_id")
+def _idle(names: Sequence[str], told: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    keys = ("dealership_id", "import_id", "outcome", "reason", "at", "applied_delivery_id")
     known = {feed["feed"] for feed in told}
-    nothing = dict.fromkeys((*names, "applied_at"))
-    return [{"feed": name, **nothing} for name in modes if name not in known]
+    nothing = dict.fromkeys((*keys, "applied_at"))
+    return [{"feed": name, **nothing} for name in names if name not in known]
 
 
 def _to_decide(row: Row) -> dict[str, Any]:
-    number = row["held_deactivations"]
-    told = f"{number} deactivation{'s' * (number != 1)} held"
+    whole, number = row["outcome"] == "held", row["held_deactivations"]
     return {
         "import_id": row["id"],
         "delivery_id": row["delivery_id"],
         "feed": row["feed"],
         "file": row["file"],
-        "since": _time(row["since"]),
-        "reason": row["reason"] if row["outcome"] == "held" else None,
-        "held_deactivations": 0 if row["outcome"] == "held" else number,
-        "why": row["reason"] if row["outcome"] == "held" else told,
+        "since": iso(row["since"]),
+        "reason": row["reason"] if whole else None,
+        "held_deactivations": 0 if whole else number,
+        "why": row["reason"] if whole else f"{counted(number, 'deactivation')} held",
         "next": _next(row),
     }
 
 
 def _next(row: Row) -> str:
-    """Say what to do: the commands, or what is awaited."""
-    number = row["id"]
+    """Say what to do, or what is awaited."""
+    number, whole = row["id"], row["outcome"] == "held"
     if row["decision"] == "approve":
         return "approved: the daemon is to load it"
     if row["too_late"]:
-        return f"a newer one was applied: ingestd imports deny {number}"
-    advice = "have the file sent anew: it is cut off; or " if row["cut_off"] else ""
-    deny = f", or deny {number}" if row["outcome"] == "held" else ", or wait for the next files"
-    return f"{advice}ingestd imports approve {number}{deny}"
+        return f"a newer one was applied: `ingestd imports deny {number}`"
+    told = advice(number, whole=whole, cut_off=row["cut_off"])
+    return told if whole else f"{told}; or wait for the next files"
 
 
 def _waiting(row: Row) -> dict[str, Any]:
@@ -184,7 +194,7 @@ def _waiting(row: Row) -> dict[str, Any]:
     return {
         "feed": ", ".join(feeds) or None,
         "deliveries": row["deliveries"],
-        "since": _time(row["since"]),
+        "since": iso(row["since"]),
         "behind_import_id": row["behind"],
         "why": why,
     }

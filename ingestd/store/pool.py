@@ -6,6 +6,7 @@ Rules:
   * Settings are local to a transaction, so that a transaction pooler may stand between.
   * What is raised outside is ``TryAgain``, ``Clash``, ``ReadFailed`` or ``Misconfigured``;
     ``Late`` and ``Taken`` are for whoever knows whether trying again is any use.
+  * Of time-outs only the driver's are translated as such: see ``_in_time``.
   * A password never reaches a message.
 """
 
@@ -13,6 +14,7 @@ import asyncio
 import re
 import socket
 import ssl
+import traceback
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
@@ -22,7 +24,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from ingestd.config import Database
-from ingestd.errors import Clash, Fault, IngestError, Misconfigured, ReadFailed, TryAgain
+from ingestd.errors import Clash, Fault, IngestError, Misconfigured, ReadFailed, Taken, TryAgain
 from ingestd.store import address
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -47,20 +49,6 @@ _DEAD_AFTER = 60
 
 class Late(TryAgain):
     """A statement took longer than ``database.statement_timeout`` allows."""
-
-
-class Taken(Clash):
-    """A row may not be beside another, which came in between, or cannot be seen or matched.
-
-    ``constraint`` is the one that forbids it; ``key`` the columns and values as the server tells
-    them, "" where it does not: what is hidden by a policy stays so.
-    """
-
-    def __init__(self, message: str, constraint: str, key: str) -> None:
-        """Take the sentence for people, the constraint's name and the key."""
-        super().__init__(message)
-        self.constraint = constraint
-        self.key = key
 
 
 class Pool:
@@ -206,13 +194,24 @@ def _milliseconds(seconds: float) -> str:
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """Tell a statement for which the driver waits no longer from a server that is away."""
+    """Tell a statement for which the driver waits no longer from a server that is away.
+
+    And from whatever else is waited for while a connection is lent, but for the blocks of a
+    COPY, which the driver waits for itself: who makes them translates time-outs of their own.
+    """
     try:
         yield
     except TimeoutError as error:
-        if error.errno is not None:  # the network's own
+        if not _is_drivers(error):
             raise
         raise Late("PostgreSQL did not give up a statement in time") from None
+
+
+def _is_drivers(error: TimeoutError) -> bool:
+    """Say whether the driver raised it, and not the network, which gives a number, or another."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raised_in: str = frames[-1].f_globals.get("__name__", "")
+    return error.errno is None and raised_in.startswith("asyncpg.")
 
 
 @contextmanager

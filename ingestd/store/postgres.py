@@ -43,14 +43,13 @@ class PostgresStore:
         self._settings = config.target
         self._deactivating = tuple(f.name for f in config.feed if f.missing == "deactivate")
         self._owner = owner
-        deltas = tuple(feed.name for feed in config.feed if feed.mode == "delta")
+        self._feeds = tuple(feed.name for feed in config.feed)
+        self._deltas = tuple(feed.name for feed in config.feed if feed.mode == "delta")
         replied = tuple(feed.name for feed in config.feed if feed.reply_to)
-        self._deltas = deltas
         # Where every feed is of changes, the oldest is opened first: each is opened once.
-        unopened = (UNROUTED,) if deltas and len(deltas) == len(config.feed) else ()
-        self._ledger = Ledger(pool, owner, (*deltas, *unopened), replied)
+        unopened = (UNROUTED,) if config.feed and self._deltas == self._feeds else ()
+        self._ledger = Ledger(pool, owner, (*self._deltas, *unopened), replied)
         self.replies = Replies(pool, owner)
-        self._modes = {feed.name: str(feed.mode) for feed in config.feed}
         self._layout: Layout | None = None
         self._loader: GroupLoader | None = None
 
@@ -255,7 +254,12 @@ class PostgresStore:
     async def status(self) -> dict[str, Any]:
         """Tell, as JSON has it, what waits, who watches, and what each feed did last."""
         async with self._pool.connection() as connection:
-            return await overview.status(connection, self._modes)
+            return await overview.status(connection, self._feeds, self._deltas)
+
+    async def steps(self, *import_ids: int) -> dict[int, str]:
+        """Give, for each of these imports that waits for a decision, what is to be done now."""
+        async with self._pool.connection() as connection:
+            return await overview.steps(connection, import_ids)
 
     async def attended(self) -> bool:
         """Say whether a daemon of this instance watches a source: it does what is decided."""

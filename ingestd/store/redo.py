@@ -1,19 +1,24 @@
 """DOOR  A delivery done once more, from its bytes in the spool, as if it had just been taken.
 
 Only what changed nothing may be done again: its reports are forgotten, its place in the order
-is kept, so what is older than the latest applied is superseded as ever.
+is kept, so what is older than the latest applied is superseded as ever.  A feed of which nothing
+was loaded is done again though another's files of the same delivery were: those keep their reports.
 """
 
 from ingestd.model import UNROUTED
 from ingestd.store.pool import Pool, Row
 
-_ROW = """
-SELECT d.taken_by, d.outcome, d.refused, d.kind, EXISTS (
-  SELECT FROM ingest.imports i WHERE i.delivery_id = d.id
-  AND i.outcome NOT IN ('rejected', 'failed')) AS changed
+#: Whether the report ``i`` stays: something was loaded for its feed, or, where it has none, for
+#: any, whose file it may be by now.
+_STAYS = """EXISTS (SELECT FROM ingest.imports o WHERE o.delivery_id = i.delivery_id
+  AND o.outcome NOT IN ('rejected', 'failed') AND (o.feed = i.feed OR i.feed IS NULL))"""
+
+_ROW = f"""
+SELECT d.taken_by, d.outcome, d.refused, d.kind, (
+  SELECT bool_and({_STAYS}) FROM ingest.imports i WHERE i.delivery_id = d.id) AS all_stay
 FROM ingest.deliveries d WHERE d.id = $1 FOR UPDATE"""
 
-_FORGET = "DELETE FROM ingest.imports WHERE delivery_id = $1"
+_FORGET = f"DELETE FROM ingest.imports i WHERE i.delivery_id = $1 AND NOT {_STAYS}"
 _FORGET_REPLIES = "DELETE FROM ingest.replies WHERE delivery_id = $1 AND sent_at IS NULL"
 
 _AGAIN = """
@@ -42,7 +47,7 @@ def _refusal(row: Row, owner: str) -> str | None:
     if row["outcome"] not in ("rejected", "failed"):
         state = row["outcome"] or "not done yet"
         return f"is {state}; only what was rejected or failed is done again"
-    if row["changed"]:
+    if row["all_stay"]:
         return "brought one file that was loaded; have the others sent alone"
     if row["refused"] is not None or row["kind"] == "cli":
         return "left no bytes here; have it sent, or import it, anew"

@@ -84,6 +84,9 @@ FILE = {
     "several_dealers": "it names more than one dealer",
 }
 
+#: Refusals whose sentence is for whoever runs this: it names commands, options, constraints.
+_OURS = ("key_taken", "internal_error", "dropped")
+
 _COUNTED = (Outcome.IMPORTED, Outcome.UNCHANGED)
 _FOOT = (
     "A program has sent this, and nobody reads answers to it. For questions turn to the people\n"
@@ -204,7 +207,8 @@ def _outcome(report: Report) -> str:
         Outcome.FAILED: "not loaded",
     }[report.outcome]
     told += f": {why}." if why else "."
-    message = shown(" ".join(report.told().split()), _LONGEST_SENTENCE)
+    theirs = "" if report.reason in _OURS else report.message
+    message = shown(" ".join(theirs.split()), _LONGEST_SENTENCE)
     return f"{told}\n  {message}" if message else told
 
 

@@ -27,6 +27,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from ingestd.config import Log
 from ingestd.model import Outcome
+from ingestd.phrasing import counted
 from ingestd.report import Counts, Report, Settlement
 
 HIDDEN = "***"
@@ -291,7 +292,7 @@ def _import_json(report: Report) -> dict[str, Any]:
         "reason": report.reason,
         **_totals((report,)),
         **_drift(report),
-        **({"decided": str(report.decided)} if report.decided else {}),
+        **({"decided": report.decided.as_json()} if report.decided else {}),
     }
 
 
@@ -363,5 +364,5 @@ def _counted(report: Report, counts: Counts) -> str:
     parts += [f"{counts.duplicate} duplicate"] if counts.duplicate else []
     parts.append(f"{counts.rejected} rejected")
     warnings = report.reading.warnings if report.reading else 0
-    parts += [f"{warnings} warnings"] if warnings else []
+    parts += [counted(warnings, "warning")] if warnings else []
     return ", ".join([*parts, *report.switched()])

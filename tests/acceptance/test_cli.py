@@ -52,6 +52,18 @@ def given(place, content: bytes, name: str = "lot.tsv"):
     return file
 
 
+async def test_a_file_that_is_cut_inside_its_last_cell_changes_nothing_of_that_vehicle(place, ask):
+    """Its price would be a tenth, and no cell shows that; its feed's files always end a line."""
+    whole = lot(20, changed={20: 14_695})
+    command(place, "import", given(place, whole), "--feed", "lot")
+    done = command(place, "import", given(place, whole[:-2]), "--feed", "lot", "--json")
+    report = json.loads(done.stdout)
+
+    assert [finding["reason"] for finding in report["rejections"]] == ["cut_off"]
+    assert report["counts"]["updated"] == 0
+    assert len(await ask("SELECT 1 FROM vehicles WHERE price = 14695")) == 1
+
+
 async def test_import_prints_the_documented_object(place, ask):
     done = command(place, "import", given(place, lot(20)), "--dealership", "1", "--json")
     report = json.loads(done.stdout)
@@ -585,6 +597,23 @@ def test_a_wrong_configuration_stops_the_start(home, text, said):
 
     assert done.returncode == 78
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("how", [(), ("--dry-run",)])
+async def test_an_import_that_meets_a_taken_key_again_and_again_is_refused_in_words(
+    place, ask, how
+):
+    await ask("CREATE UNIQUE INDEX one_stock_number ON vehicles (dealership_id, stock_number)")
+    await ask(
+        "INSERT INTO vehicles (dealership_id, vin, stock_number, make, model, year)"
+        f" VALUES (1, '{vin(9)}', 'Z00001', 'Zeta', 'Eagle', 2023)"
+    )
+    done = command(place, "import", given(place, lot(3)), "--feed", "lot", "--json", *how)
+    report = json.loads(done.stdout)
+
+    assert done.returncode == 65, done.stderr
+    assert report["reason"] == "key_taken"
+    assert "(dealership_id, stock_number)=(1, Z00001)" in report["message"]
 
 
 async def test_import_needs_to_know_whose_file_it_is(place, ask):

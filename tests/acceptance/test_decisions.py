@@ -73,7 +73,7 @@ async def test_a_held_file_is_approved_while_the_daemon_runs(deactivating, ask):
     assert (rewritten["import_id"], rewritten["outcome"]) == (receipt["import_id"], "imported")
     assert (rewritten["reason"], rewritten["counts"]["updated"]) == (None, 20)
     assert rewritten["message"].startswith("approved; it was held: price_jump: the price of 20")
-    assert rewritten["decision"]["by"] == getpass.getuser()
+    assert rewritten["decided"]["by"] == getpass.getuser()
     assert said(deactivating, "imports", "show", number) == rewritten
     assert lying(deactivating, "imported") >= {"2-jump.tsv", "2-jump.report.json"}
     assert min(await prices(ask)) == 60_003
@@ -97,7 +97,7 @@ async def test_a_held_file_is_denied_while_the_daemon_runs(deactivating, ask):
     )
     assert rewritten["message"].endswith(why)
     shown = command(deactivating, "imports", "show", number).stdout
-    at = rewritten["decision"]["at"].replace("T", " ").replace("Z", " UTC")
+    at = rewritten["decided"]["at"].replace("T", " ").replace("Z", " UTC")
     assert f"denied by {getpass.getuser()} at {at}" in shown
     assert lying(deactivating, "rejected") == {"2-jump.tsv", "2-jump.report.json"}
     wait_for(
@@ -139,10 +139,10 @@ async def test_once_a_newer_file_was_applied_approval_is_refused(deactivating, a
     assert "2-jump.tsv" in lying(deactivating, "held")
     status = command(deactivating, "status").stdout
     assert "to decide: import 2 of feed lot (jump.tsv), since 20" in status
-    assert "price_jump; a newer one was applied: ingestd imports deny 2\n" in status
+    assert "price_jump; a newer one was applied: `ingestd imports deny 2`\n" in status
     for words in (("imports", "show", "2"), ("deliveries", "show", "2")):
         shown = command(deactivating, *words).stdout
-        assert "  decide: a newer one was applied: ingestd imports deny 2\n" in shown
+        assert "  decide: a newer one was applied: `ingestd imports deny 2`\n" in shown
     (waits,) = said(deactivating, "status")["to_decide"]
     assert (waits["import_id"], waits["reason"], waits["feed"]) == (2, "price_jump", "lot")
 
@@ -171,9 +171,11 @@ async def test_deactivations_that_are_held_are_told_wherever_somebody_looks(deac
     assert "36 deactivations held" in command(deactivating, "imports", "list").stdout
     shown = command(deactivating, "imports", "show", "2").stdout.splitlines()
     assert "36 deactivations held" in shown[1]
-    assert shown[2] == f"  {receipt['message']}"
+    approve = "`ingestd imports approve 2` says that they are gone"
+    assert f"{shown[2].strip()}; {approve}" == receipt["message"]
+    assert shown[3] == f"  decide: {approve}; or wait for the next files"
     status = command(deactivating, "status").stdout
-    assert "36 deactivations held; ingestd imports approve 2, or wait for the next files" in status
+    assert f"36 deactivations held; {approve}; or wait for the next files" in status
     assert "source drop: watched by " in status
     assert "no daemon" not in status
     wait_for(lambda: f"{GAUGE}36.0" in deactivating.get("/metrics")[1], "an alarm can fire")
@@ -363,7 +365,7 @@ async def test_what_a_command_had_held_is_loaded_by_the_command_that_approves_it
     assert command(daemon, "import", "lot.tsv", *whose).returncode == 0
     done = command(daemon, "import", "jump.tsv", *whose)
     assert done.returncode == 75, done.stdout
-    assert "decide: ingestd imports approve 2, or deny 2" in done.stdout
+    assert "decide: `ingestd imports approve 2` loads it all the same, `deny` does" in done.stdout
 
     report = said(daemon, "imports", "approve", "2")
     assert (report["import_id"], report["outcome"]) == (2, "imported")
@@ -378,7 +380,7 @@ async def test_what_a_command_switches_off_by_an_approval_is_in_its_report(daemo
     assert command(daemon, "import", "whole.tsv", "--feed", "lot").returncode == 0
     done = command(daemon, "import", "short.tsv", "--feed", "lot")
     assert "5 lines: 4 unchanged; 36 deactivations held" in done.stdout
-    assert "decide: ingestd imports approve 2\n" in done.stdout
+    assert "decide: `ingestd imports approve 2` says that they are gone\n" in done.stdout
 
     done = command(daemon, "imports", "approve", "2")
     assert done.returncode == 0, done.stderr

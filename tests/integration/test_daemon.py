@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import io
+import zipfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -21,6 +24,7 @@ from ingestd.errors import (
     OlderFirst,
     ReadFailed,
     Refused,
+    Taken,
     TryAgain,
 )
 from ingestd.model import Arrival, Delivery, Excerpt, File, Opened, Outcome, Reading, ReadJob
@@ -32,6 +36,8 @@ from tests.contract.fakes import MemorySource
 
 WITHIN = 20.0
 FEED = Feed(name="lot", dealership=1, mode="full")
+NEW = Feed(name="new", dealership=1, mode="full", file=["new*"])
+USED = Feed(name="used", dealership=1, mode="full", file=["used*"])
 
 
 class Troubles:
@@ -84,9 +90,12 @@ class TroubledSource(MemorySource):
 class MemoryReader:
     """The reader without processes: it parses what the source keeps in memory."""
 
-    def __init__(self, source: MemorySource, troubles: Troubles) -> None:
+    def __init__(
+        self, source: MemorySource, troubles: Troubles, feeds: tuple[Feed, ...] = (FEED,)
+    ) -> None:
         self._source = source
         self._troubles = troubles
+        self._feeds = {feed.name: feed for feed in feeds}
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -97,14 +106,17 @@ class MemoryReader:
     async def open(self, arrival: Arrival) -> Opened:
         await self.gate.wait()
         self._troubles.meet(f"open {arrival.name}")
-        return reading.open_delivery(arrival, self._chunks(arrival.sha256), (FEED,), Limits())
+        feeds = tuple(self._feeds.values())
+        return reading.open_delivery(arrival, self._chunks(arrival.sha256), feeds, Limits())
 
     @contextlib.asynccontextmanager
     async def read(self, job: ReadJob) -> AsyncIterator[Reading]:
         self._troubles.meet(f"read {job.name}")
+        feed = self._feeds[str(job.files[0].feed)]
+        self._troubles.meet(f"read {feed.name}")
 
         async def items() -> Reading:
-            for item in reading.read(job, self._chunks(job.sha256), FEED, Limits()):
+            for item in reading.read(job, self._chunks(job.sha256), feed, Limits()):
                 yield item
 
         yield items()
@@ -112,7 +124,8 @@ class MemoryReader:
     async def excerpt(self, wanted: Excerpt) -> AsyncIterator[bytes]:
         self._troubles.meet(f"excerpt {wanted.arrival.name}")
         content = self._chunks(wanted.arrival.sha256)
-        for block in reading.excerpt(wanted, content, FEED, Limits()):
+        feed = self._feeds.get(str(wanted.feed))
+        for block in reading.excerpt(wanted, content, feed, Limits()):
             yield block
 
 
@@ -123,6 +136,7 @@ class TroubledStore(PostgresStore):
 
     async def load(self, delivery, feed, job, reading, *, dry_run=False):
         self.troubles.meet(f"load {job.name}")
+        self.troubles.meet(f"load {feed.name}")
         return await super().load(delivery, feed, job, reading, dry_run=dry_run)
 
     async def lease(self, name: str) -> bool:
@@ -145,6 +159,11 @@ class Heard:
     def settled(self, settlement: Settlement) -> None:
         self.settlements.append(settlement)
 
+    def told(self) -> dict[str, tuple[str, str | None]]:
+        """Give outcome and reason of each file in the deliveries that are done."""
+        reports = [report for settlement in self.settlements for report in settlement.reports]
+        return {report.file: (str(report.outcome), report.reason) for report in reports}
+
     def source(self, name: str, *, up: bool) -> None:
         self.sources.append((name, up))
 
@@ -155,17 +174,24 @@ class Heard:
 class House:
     """A daemon that runs in the background of a test."""
 
-    def __init__(self, store: TroubledStore, admin: asyncpg.Connection, *, mail: bool) -> None:
+    def __init__(
+        self,
+        store: TroubledStore,
+        admin: asyncpg.Connection,
+        feeds: tuple[Feed, ...],
+        *,
+        mail: bool,
+    ) -> None:
         self.store = store
         self.admin = admin
         self.troubles = store.troubles
         self.source = TroubledSource("drop", self.troubles, {})
         self.mail = TroubledSource("mail", self.troubles, self.source.spool)
         self.heard = Heard()
-        self.reader = MemoryReader(self.source, self.troubles)
+        self.reader = MemoryReader(self.source, self.troubles, feeds)
         sources = (self.source, self.mail) if mail else (self.source,)
         doors = Doors(sources, self.reader, store, self.heard, receipts.papers)
-        self.daemon = Daemon(doors, {"lot": FEED})
+        self.daemon = Daemon(doors, {feed.name: feed for feed in feeds})
         self.stop = asyncio.Event()
         self.grace = 5.0
         self.over = False
@@ -211,7 +237,9 @@ def quick(monkeypatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _house(database, *, mail: bool) -> AsyncIterator[House]:
+async def _house(
+    database, feeds: tuple[Feed, ...] = (FEED,), *, mail: bool = False
+) -> AsyncIterator[House]:
     admin = await asyncpg.connect(database.url)
     await admin.execute(
         "INSERT INTO dealerships (name, location, contact_email, contact_phone)"
@@ -220,7 +248,7 @@ async def _house(database, *, mail: bool) -> AsyncIterator[House]:
     async with TroubledStore.opened(Config(), database.ingestd_url, "here") as store:
         assert isinstance(store, TroubledStore)
         store.troubles = Troubles()
-        made = House(store, admin, mail=mail)
+        made = House(store, admin, feeds, mail=mail)
         yield made
         made.stop.set()
         if not made.over:
@@ -230,7 +258,7 @@ async def _house(database, *, mail: bool) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def house(database, quick) -> AsyncIterator[House]:
-    async with _house(database, mail=False) as made:
+    async with _house(database) as made:
         yield made
 
 
@@ -239,6 +267,22 @@ async def with_mail(database, quick) -> AsyncIterator[House]:
     """Give a daemon that has a mailbox besides its folder."""
     async with _house(database, mail=True) as made:
         yield made
+
+
+@pytest.fixture
+async def of_two(database, quick) -> AsyncIterator[House]:
+    """Give a daemon with two feeds, whose files come in one delivery."""
+    async with _house(database, (NEW, USED)) as made:
+        yield made
+
+
+def both() -> bytes:
+    """Give a zip with a file of each of the two feeds."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("new.tsv", lot(3))
+        archive.writestr("used.tsv", lot(3, first=7))
+    return packed.getvalue()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -430,7 +474,7 @@ async def test_a_right_that_is_taken_for_a_moment_while_claims_are_renewed_ends_
     house.reader.gate.set()
 
     assert await house.outcome("a.tsv") is Outcome.IMPORTED
-    (said,) = [entry for entry in logs if entry["event"] == "claims.not_renewed"]
+    (said,) = [entry for entry in logs if entry["event"] == "store.waits"]
     assert "permission denied" in said["error"]
 
 
@@ -451,6 +495,115 @@ async def test_a_key_that_is_taken_refuses_the_file_in_words_and_the_others_go_o
     assert await house.attempts("a.tsv") == 1
 
 
+def taken(key: str) -> Taken:
+    return Taken("another session may have been in the way", "one_stock_number", key)
+
+
+async def test_a_key_that_is_free_again_at_the_last_attempt_is_no_obstacle(house):
+    house.troubles.plan("load a.tsv", *[taken("(vin)=(A)")] * 4)
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+
+
+async def test_one_taken_key_after_another_is_bad_luck_however_many(house):
+    house.troubles.plan("load a.tsv", *[taken(f"(vin)=({number})") for number in range(8)])
+    house.source.drop("a.tsv", lot(3), "lot")
+
+    assert await house.outcome("a.tsv") is Outcome.IMPORTED
+
+
+async def test_a_key_that_is_taken_refuses_the_files_of_its_feed_and_not_the_other_feeds(of_two):
+    """Whose other files were loaded at the first attempt, and give their reports at the next."""
+    await of_two.admin.execute(
+        "CREATE UNIQUE INDEX one_stock_number ON vehicles (dealership_id, stock_number);"
+        "INSERT INTO vehicles (dealership_id, vin, stock_number, make, model, year)"
+        " VALUES (1, '1ZZEA11B0PZ999999', 'Z00008', 'Zeta', 'Eagle', 2023)"
+    )
+    of_two.source.drop("both.zip", both())
+
+    assert await of_two.outcome("both.zip") is Outcome.REJECTED
+    assert of_two.heard.told() == {
+        "new.tsv": ("imported", None),
+        "used.tsv": ("rejected", "key_taken"),
+    }
+    assert await of_two.attempts("both.zip") == 1
+
+
+# Several feeds in one delivery.
+
+
+@pytest.mark.parametrize(("fails", "goes"), [("new", "used"), ("used", "new")])
+async def test_a_feed_that_fails_three_times_has_its_report_and_the_other_is_loaded(
+    of_two, fails, goes
+):
+    of_two.troubles.plan(f"read {fails}", *[ReadFailed("it died")] * 9)
+    of_two.source.drop("both.zip", both())
+
+    assert await of_two.outcome("both.zip") is Outcome.FAILED
+    assert of_two.heard.told() == {
+        f"{goes}.tsv": ("imported", None),
+        f"{fails}.tsv": ("failed", "internal_error"),
+    }
+    (report,) = [r for r in of_two.heard.settlements[0].reports if r.feed == fails]
+    assert report.message == "it failed 3 times; it died"
+    assert await of_two.attempts("both.zip") == 3
+    query = "SELECT state FROM ingest.deliveries"
+    assert await of_two.admin.fetchval(query) == "quarantined"
+
+
+async def test_what_failed_beside_what_was_loaded_is_replayed_alone(of_two):
+    of_two.troubles.plan("read used", *[ReadFailed("it died")] * 3)
+    of_two.source.drop("both.zip", both())
+    await of_two.outcome("both.zip")
+    (report,) = [r for r in of_two.heard.settlements[0].reports if r.feed == "used"]
+    decided = await of_two.store.replay(report.import_id)
+    await until(lambda: len(of_two.heard.settlements) == 2)
+
+    (replayed,) = await of_two.store.imports_of(decided.delivery_id)
+    assert (replayed.file, replayed.outcome) == ("used.tsv", Outcome.IMPORTED)
+
+
+async def test_what_failed_beside_what_was_loaded_is_done_again_alone(of_two):
+    of_two.troubles.plan("read used", *[ReadFailed("it died")] * 3)
+    of_two.source.drop("both.zip", both())
+    await of_two.outcome("both.zip")
+    (settlement,) = of_two.heard.settlements
+    assert await of_two.store.redo(settlement.delivery.id) is None
+    of_two.daemon._work.set()
+    await until(lambda: len(of_two.heard.settlements) == 2)
+
+    again = of_two.heard.settlements[1]
+    assert again.outcome is Outcome.IMPORTED
+    assert again.reports[0] == settlement.reports[0]
+    assert (again.reports[1].file, again.reports[1].counts.added) == ("used.tsv", 3)
+
+
+async def test_what_cannot_be_opened_any_more_is_not_told_as_imported(of_two):
+    of_two.troubles.plan("open both.zip", *[ReadFailed("it died")] * 9)
+    of_two.stop.set()
+    await of_two.running
+    of_two.over = True
+    of_two.source.drop("both.zip", both())
+    arrival = next(iter(of_two.source._working.values()))
+    await of_two.store.take(arrival)
+    claimed = await of_two.store.claim(None, ())
+    files = (File(0, "new.tsv", 1, "new"), File(1, "used.tsv", 1, "used"))
+    opened = Opened(files)
+    await of_two.store.route(claimed, opened.lane(), None, opened.feeds())
+    job = await of_two.daemon._job(arrival, NEW, files[:1])
+    async with of_two.reader.read(job) as items:
+        await of_two.store.load(claimed, NEW, job, items)
+    settlement = await of_two.daemon.handle(replace(claimed, attempts=3))
+
+    assert settlement.outcome is Outcome.FAILED
+    assert [(r.file, r.feed, r.outcome) for r in settlement.reports] == [
+        ("new.tsv", "new", Outcome.IMPORTED),
+        ("both.zip", "used", Outcome.FAILED),
+    ]
+    assert settlement.reports[1].message == "it failed 3 times; it died"
+
+
 # What one delivery, one source or one settlement must not do to the others.
 
 
@@ -464,6 +617,19 @@ async def test_what_waits_on_the_world_leaves_the_handlers_to_the_others(house, 
 
     assert await house.outcome("c.tsv") is Outcome.IMPORTED
     assert len(house.daemon._put_off.waiting()) == 2
+
+
+async def test_a_strike_puts_a_delivery_off_so_that_a_slow_server_is_not_asked_at_once(
+    house, monkeypatch
+):
+    monkeypatch.setattr(module, "POLL_EVERY", 600.0)
+    monkeypatch.setattr(patience, "LONGEST_WAIT", 600.0)
+    house.troubles.plan("open a.tsv", ReadFailed("it took too long"))
+    house.source.drop("a.tsv", lot(3), "a")
+    house.source.drop("b.tsv", lot(3), "lot")
+
+    assert await house.outcome("b.tsv") is Outcome.IMPORTED
+    await until(lambda: len(house.daemon._put_off.waiting()) == 1)
 
 
 async def test_what_is_older_in_its_lane_waits_for_what_waits_on_the_world(house):
@@ -653,13 +819,3 @@ async def test_a_held_file_that_is_denied_is_told_to_its_source_as_rejected(hous
     (papers,) = [papers for _, papers in house.source.settled.values()]
     assert b'"reason": "denied"' in papers[".report.json"]
     assert set(papers) == {".report.json"}
-
-
-def test_of_a_replay_only_the_files_of_its_feed_are_done():
-    mine, theirs = File(0, "a", 1, "lot"), File(1, "b", 1, "other")
-    refused = File(2, "c", 1, None, "no_feed", "nobody takes it")
-
-    assert module._only(Opened((mine, theirs, refused)), "lot").files == (mine,)
-    left = module._only(Opened((theirs, refused)), "lot").files
-    assert [(file.index, file.reason) for file in left] == [(1, "no_feed"), (2, "no_feed")]
-    assert "no file of the feed lot any more, but of other" in left[0].message

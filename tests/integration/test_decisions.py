@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ingestd.config import Config, Feed
-from ingestd.errors import OutOfTurn, ReadFailed
+from ingestd.errors import OutOfTurn, Refused
 from ingestd.model import Arrival, Delivery, File, Outcome, State
 from ingestd.report import Report
 from ingestd.store.postgres import PostgresStore
@@ -238,8 +238,9 @@ async def test_a_file_that_was_loaded_for_another_feed_is_left_so_and_it_is_said
     await lot.store.approve(lot.reports[0].import_id)
     claimed = await lot.store.claim(None, ())
     sheets = [Sheet((*cars(1, 2), *ROWS), "new.tsv"), Sheet(cars(3), "used.tsv")]
-    with pytest.raises(ReadFailed, match="was loaded for another feed"):
+    with pytest.raises(Refused, match="was loaded for another feed") as caught:
         await lot.load(sheets=sheets, delivery=claimed)
+    assert caught.value.reason == "several_feeds"
     assert await lot.vehicles() == []
 
 

@@ -220,6 +220,27 @@ async def test_a_held_group_can_be_approved(group):
     assert (gone.deactivated, len((await group.active())["S"])) == (30, 30)
 
 
+async def test_a_decision_on_a_held_group_keeps_the_reason_of_each_dealership(group):
+    await group.load(lots({"N": range(1, 31), "S": range(31, 61)}))
+    text = lots({"N": range(201, 231), "S": range(131, 161)})
+    held = await group.load(text)
+    reasons = [f"dealership {number}: of the 30 vehicles" for number in (group.north, group.south)]
+    assert [held.message.count(reason) for reason in reasons] == [1, 1]
+    assert held.told().count("ingestd imports approve") == 1
+
+    await group.store.finish(group.delivery, ())
+    assert (await group.store.approve(held.import_id, "anna")).refusal is None
+    done = await group.load(text, again=True)
+    assert done.message.startswith(f"approved; it was held: another_lot: {held.message}")
+
+    later = await group.load(lots({"N": range(301, 331), "S": range(331, 361)}))
+    await group.store.finish(group.delivery, ())
+    assert (await group.store.deny(later.import_id, "anna")).refusal is None
+    denied = await group.store.report(later.import_id)
+    assert denied.message.endswith(f"; it was held: another_lot: {later.message}")
+    assert [denied.message.count(reason) for reason in reasons] == [1, 1]
+
+
 async def test_a_small_rooftop_that_is_missing_keeps_its_cars_too(group):
     await group.load(lots({"N": range(1, 21), "S": range(21, 25)}))
     for _ in range(4):

@@ -9,7 +9,7 @@ import pytest
 
 from ingestd.config import Config, DealershipName, Feed
 from ingestd.errors import Misconfigured, OutOfTurn
-from ingestd.model import Arrival, File, Finished, Letter, Outcome, State
+from ingestd.model import UNROUTED, Arrival, File, Finished, Letter, Outcome, State
 from ingestd.store.postgres import PostgresStore
 from tests.integration.lot import Rejected, Sheet, car, opened
 
@@ -267,6 +267,22 @@ async def test_a_delivery_of_which_one_file_was_loaded_is_not_done_again(store, 
     assert "brought one file that was loaded" in (await store.redo(mixed.id) or "")
 
 
+async def test_of_a_delivery_of_several_feeds_only_those_that_failed_are_done_again(lot):
+    claimed = await of_two_feeds(lot, loaded=True)
+    failed = File(1, "used.tsv", 9, "used", None, "it failed 3 times; it died")
+    picture = File(2, "a.png", 9, None, "not_a_table", "it is a picture")
+    closed = await lot.store.finish(claimed, [failed, picture])
+    before = await lot.versions()
+
+    assert await lot.store.redo(claimed.id) is None
+    again = await lot.store.claim(None, ())
+    assert (again.id, again.attempts) == (claimed.id, 1)
+    loaded, _, refused = closed.reports
+    assert await lot.store.imports_of(claimed.id) == (loaded, refused)
+    assert await lot.load(car(1, price="1"), delivery=again) == loaded
+    assert await lot.versions() == before
+
+
 async def test_what_is_older_in_its_lane_waits_for_what_is_put_off(store):
     await store.take(arrival("a", lane="x"))
     waits = await store.take(arrival("b", 1, lane="x"))
@@ -444,6 +460,53 @@ async def test_a_delivery_that_was_loaded_before_its_process_died_has_not_failed
 
     assert settlement.delivery.state is State.DONE
     assert settlement.delivery.outcome is Outcome.IMPORTED
+
+
+async def of_two_feeds(lot, *, loaded: bool):
+    """Claim a delivery of two feeds, the first of them loaded or not."""
+    await lot.deliver(name="both.zip", lane=UNROUTED)
+    claimed = await lot.store.claim(None, ())
+    await lot.store.route(claimed, "", None, (lot.feed.name, "used"))
+    if loaded:
+        await lot.load(car(1), delivery=claimed)
+    return claimed
+
+
+async def test_a_feed_that_was_not_reached_before_its_process_died_has_failed(lot):
+    claimed = await of_two_feeds(lot, loaded=True)
+    settlement = await lot.store.finish(claimed, (), "it failed ten times")
+
+    assert [(r.file, r.file_index, r.feed, r.outcome) for r in settlement.reports] == [
+        ("lot.tsv", 0, lot.feed.name, Outcome.IMPORTED),
+        ("both.zip", 1, "used", Outcome.FAILED),
+    ]
+    assert settlement.delivery.state is State.QUARANTINED
+    assert (settlement.delivery.outcome, settlement.delivery.reason) == (
+        Outcome.FAILED,
+        "internal_error",
+    )
+
+
+async def test_each_feed_of_a_delivery_that_nobody_could_read_is_told(lot):
+    claimed = await of_two_feeds(lot, loaded=False)
+    settlement = await lot.store.finish(claimed, (), "it failed ten times")
+
+    assert [(r.file_index, r.feed, r.message) for r in settlement.reports] == [
+        (0, lot.feed.name, "it failed ten times"),
+        (1, "used", "it failed ten times"),
+    ]
+
+
+async def test_a_file_without_a_reason_has_failed_and_its_delivery_is_set_aside(lot):
+    claimed = await of_two_feeds(lot, loaded=True)
+    failed = File(1, "used.tsv", 9, "used", None, "it failed 3 times; it died")
+    settlement = await lot.store.finish(claimed, [failed])
+
+    assert [(r.file, r.outcome, r.reason) for r in settlement.reports] == [
+        ("lot.tsv", Outcome.IMPORTED, None),
+        ("used.tsv", Outcome.FAILED, "internal_error"),
+    ]
+    assert settlement.delivery.state is State.QUARANTINED
 
 
 async def test_a_quarantined_delivery_has_failed_and_has_a_report(store):

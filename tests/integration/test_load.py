@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -10,11 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from ingestd.errors import Clash, Misconfigured, OlderFirst, ReadFailed, TryAgain
+from ingestd.errors import Clash, Misconfigured, OlderFirst, ReadFailed, Taken, TryAgain
 from ingestd.model import Duplicate, File, Finding, Finished, Identity, Outcome
 from ingestd.store.target import profiles
 from ingestd.vehicle import FIELDS
 from tests.integration.lot import (
+    Lot,
     Rejected,
     Sheet,
     add_lot,
@@ -640,3 +642,91 @@ async def test_a_commit_whose_answer_is_lost_is_found_in_the_ledger(database, ad
         assert counts(report) == {"added": 1}
         assert await lot.versions() == before
         assert len(before) == 1
+
+
+# Keys that are taken.
+
+_HIDE = """
+ALTER TABLE vehicles ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON vehicles
+  USING (dealership_id = current_setting('app.dealership', true)::integer)"""
+
+
+async def test_a_vin_that_a_policy_hides_is_taken_each_time_by_the_same_constraint(
+    database, lot, admin
+):
+    south = await add_lot(lot.store, admin, "South")
+    await south.store_vehicle(vin=vin(1))
+    settings = {"settings": {"app.dealership": "{dealership}"}}
+    met = []
+    async with opened(database.ingestd_url, config={"target": settings}) as store:
+        await admin.execute(_HIDE)
+        lot.store = store
+        delivery = await lot.deliver()
+        for _ in range(2):
+            with pytest.raises(Taken) as caught:
+                await lot.load(car(1), car(2), delivery=delivery)
+            met.append((caught.value.constraint, caught.value.key))
+
+    assert met[0] == met[1]
+    assert met[0][0] == "vehicles_vin_unique"
+    assert await lot.vehicles() == []
+
+
+async def test_another_unique_key_of_the_table_is_named_with_its_values(lot, admin):
+    await lot.store_vehicle(vin=vin(9), stock_number="S1")
+    await admin.execute(
+        "CREATE UNIQUE INDEX one_stock_number ON vehicles (dealership_id, stock_number)"
+    )
+    with pytest.raises(Taken) as caught:
+        await lot.load(car(1), car(2))
+
+    assert caught.value.constraint == "one_stock_number"
+    assert caught.value.key == f"(dealership_id, stock_number)=({lot.number}, S1)"
+
+
+# Statements that take too long.
+
+
+@asynccontextmanager
+async def slow(lot: Lot, url: str, how: str) -> AsyncIterator[None]:
+    """Give a lot a store with little time, while this is done for each vehicle that is added."""
+    await lot.admin.execute(
+        f"CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {how};"
+        " RETURN NEW; END $$; CREATE TRIGGER dawdle BEFORE INSERT ON vehicles"
+        " FOR EACH ROW EXECUTE FUNCTION dawdle()"
+    )
+    config = {"database": {"statement_timeout": 1.0, "lock_timeout": 0.5}}
+    async with opened(url, config=config) as store:
+        lot.store = store
+        yield
+
+
+async def test_a_statement_that_takes_too_long_is_a_strike_and_names_the_setting(database, lot):
+    async with slow(lot, database.ingestd_url, "PERFORM pg_sleep(30)"):
+        with pytest.raises(ReadFailed) as caught:
+            await lot.load(car(1))
+    assert "database.statement_timeout is 1 seconds: raise it" in str(caught.value)
+    assert str(caught.value).count("time") == 2
+
+
+async def test_a_statement_that_an_administrator_cancels_is_tried_again(database, lot, admin):
+    async def cancel() -> None:
+        query = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        while not await admin.fetch(query):
+            await asyncio.sleep(0.01)
+
+    async with (
+        slow(lot, database.ingestd_url, "PERFORM pg_sleep(0.9)"),
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(cancel())
+        with pytest.raises(TryAgain, match="user request"):
+            await lot.load(car(1))
+
+
+async def test_a_lock_that_is_not_had_in_time_is_a_clash_and_no_strike(database, lot, admin):
+    async with slow(lot, database.ingestd_url, "NULL"), admin.transaction():
+        await admin.execute("LOCK vehicles")
+        with pytest.raises(Clash):
+            await lot.load(car(1))

@@ -5,6 +5,7 @@ from typing import Any
 
 from ingestd.model import UNROUTED, File, Outcome
 from ingestd.report import Held
+from ingestd.store import overview
 from tests.integration.days import cars
 from tests.integration.lot import Lot, Rejected, Sheet, opened
 
@@ -36,11 +37,13 @@ async def test_what_is_held_waits_though_newer_ones_came(days):
     assert (told["import_id"], told["feed"]) == (report.import_id, lot.feed.name)
     assert (told["why"], told["reason"], told["held_deactivations"]) == (*["rejected_rows"] * 2, 0)
     number = report.import_id
-    assert told["next"] == f"ingestd imports approve {number}, or deny {number}"
+    approve = f"`ingestd imports approve {number}` loads it all the same, `deny` does not"
+    assert told["next"] == approve
+    assert await lot.store.steps(number, number + 1) == {number: approve}
 
     await days.load(2, *cars(*range(100)))
     (told,) = await to_decide(lot)
-    assert told["next"] == f"a newer one was applied: ingestd imports deny {number}"
+    assert told["next"] == f"a newer one was applied: `ingestd imports deny {number}`"
 
 
 async def test_deactivations_wait_since_the_first_that_held_them_and_only_those_of_the_latest(days):
@@ -53,8 +56,8 @@ async def test_deactivations_wait_since_the_first_that_held_them_and_only_those_
     assert (told["import_id"], told["held_deactivations"]) == (second.import_id, 40)
     assert told["since"] == f"{first:%Y-%m-%dT%H:%M:%SZ}"
     assert (told["why"], told["reason"]) == ("40 deactivations held", None)
-    approve = f"ingestd imports approve {second.import_id}"
-    assert told["next"] == f"{approve}, or wait for the next files"
+    approve = f"`ingestd imports approve {second.import_id}` says that they are gone"
+    assert told["next"] == f"{approve}; or wait for the next files"
     assert await lot.store.held() == {lot.feed.name: Held(0, 40)}
 
     await days.load(3, *cars(*range(100)))
@@ -73,8 +76,9 @@ async def test_a_file_that_is_cut_off_is_rather_to_be_sent_anew(days):
     await days.load(0, *cars(*range(100)))
     report = await days.load(1, sheets=[Sheet(cars(*range(60)), cut_off=True)])
     (told,) = await to_decide(days.lot)
-    assert told["next"].startswith("have the file sent anew: it is cut off; or ingestd imports")
-    assert "the file is cut off: have it sent anew rather than approve it" in report.told()
+    anew = "the file is cut off: have it sent anew rather than approve it"
+    assert anew in told["next"]
+    assert anew in report.told()
 
 
 async def test_what_is_approved_waits_for_the_daemon_and_says_so(days):
@@ -104,6 +108,13 @@ async def test_a_group_file_counts_once_though_it_is_the_latest_of_each_dealersh
     assert len(await to_decide(lot)) == 1
     (feed,) = (await lot.store.status())["feeds"]
     assert feed["dealership_id"] is None
+
+
+async def test_what_waits_is_found_by_its_index_however_many_imports_there_are(lot):
+    await lot.admin.execute("SET enable_seqscan = off")
+    for query in (overview._TO_DECIDE.replace("$1", "NULL"), overview._HELD):
+        plan = await lot.admin.fetch(f"EXPLAIN {query}")
+        assert any("imports_undecided" in row[0] for row in plan)
 
 
 # What waits for us.

@@ -13,9 +13,9 @@ import asyncpg
 import pytest
 
 from ingestd.config import Database
-from ingestd.errors import Clash, Misconfigured, ReadFailed, TryAgain
+from ingestd.errors import Clash, Misconfigured, ReadFailed, Taken, TryAgain
 from ingestd.store import pool as module
-from ingestd.store.pool import Late, Taken, open_pool
+from ingestd.store.pool import Late, open_pool
 
 
 @pytest.fixture
@@ -148,6 +148,13 @@ async def test_a_network_that_times_out_is_no_slow_statement(pool):
     with pytest.raises(TryAgain, match="cannot be reached") as caught:
         async with pool.connection():
             raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    assert not isinstance(caught.value, Late)
+
+
+async def test_who_is_late_while_a_connection_is_lent_is_no_slow_statement(pool):
+    with pytest.raises(TryAgain) as caught:
+        async with pool.connection(), asyncio.timeout(0.01):
+            await asyncio.Event().wait()
     assert not isinstance(caught.value, Late)
 
 

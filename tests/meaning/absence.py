@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tests.meaning.entries import Refused, same_stock
+from tests.meaning.guard import Ids
 from tests.meaning.matching import Lot
 from tests.meaning.nouns import APART, Agreement, Key, Vehicle
 
@@ -42,12 +43,9 @@ def note(feed: Agreement, key: Key, listing: Listing, lot: Lot) -> None:
             vehicle.lister, vehicle.listed = feed.name, key
 
 
-def on_again(lot: Lot, meant: set[int], ever: frozenset[int]) -> None:
-    """Who switched a vehicle on, which the feed listed once, has seen it.
-
-    A person's word on a twin is remembered.
-    """
-    for vehicle in (it for it in lot.vehicles if it.id in ever | meant):
+def on_again(lot: Lot, meant: Ids) -> None:
+    """Who switched a vehicle on has seen it.  A person's word on a twin is remembered."""
+    for vehicle in lot.vehicles:
         known = vehicle.off is not None and (vehicle.off != "twin" or vehicle.id in meant)
         if vehicle.on_offer() and known:
             vehicle.off, vehicle.misses = None, 0

@@ -204,7 +204,7 @@ class _Delivery:
         """Count misses, or hold deactivations (give how many); keep what the next is judged by."""
         standing, facts, feed = self.standing, self._facts(), self.feed
         lot = self.world.lot(feed.dealership)
-        absence.on_again(lot, set(facts.listed), standing.ever)
+        absence.on_again(lot, facts.listed)
         whole = not (self.useless or any(it.reason for it in self.reads))
         absence.note(feed, self.sent.key(), self._listing(), lot)
         held = self._absence(facts, lot) if whole and feed.mode == "full" else 0
@@ -224,7 +224,7 @@ class _Delivery:
             if self.approved != "gone" and not guard.confirms(standing, facts):
                 return len(lost)
             self.deactivated[self._last()] += absence.drop(feed, lost, lot)
-        elif not facts.suspended:
+        elif not facts.suspended and self.approved != "gone":
             self.deactivated[self._last()] += absence.miss(feed, self.sent.at, self._listing(), lot)
         standing.baseline, standing.hold = facts.seen, None
         return 0

@@ -54,6 +54,15 @@ async def test_a_car_that_was_on_offer_meanwhile_and_that_a_person_sold_stays_so
     assert await stored(both, 1) == ("sold", False)
 
 
+async def test_who_sold_a_car_that_another_feeds_delivery_found_on_offer_is_believed(both, feed):
+    await both.deliver(feed, car(1, status="Sold"), car(2))
+    await both.edit(0, status="active", is_active=True)
+    await both.deliver(replace(feed, name="other", missing="keep"), car(2))
+    await both.edit(0, status="sold", is_active=False)
+    await both.deliver(feed, car(1), car(2))
+    assert await stored(both, 1) == ("sold", False)
+
+
 async def test_a_sold_car_that_a_person_hid_otherwise_stays_as_they_left_it(both, feed):
     await both.deliver(feed, car(1, status="Sold"), car(2))
     await both.edit(0, status="active")

@@ -176,7 +176,7 @@ async def test_story_13_words_in_the_first_price_column_end_the_search(both, fee
     for number, price in ((3, "Call"), (4, "44000")):
         lines.append(f"{vin(number)}\tS{number}\tKia\tRio\t2024\t{price}\t45000")
     taken, _ = await both.real.take(feed, (Sheet(()),), both.at)
-    await both.real.load(feed, taken, "\n".join(lines).encode())
+    await both.real.load(feed, taken, "\n".join([*lines, ""]).encode())
     where = f"vin IN ('{vin(3)}', '{vin(4)}')"
     assert await table(both, "price", where) == [(None,), (44000,)]
 

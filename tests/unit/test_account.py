@@ -13,7 +13,6 @@ from ingestd.store.account import (
     approved,
     decided,
     headers,
-    held_for,
     judged,
     outcome,
     presentable,
@@ -244,7 +243,6 @@ def test_the_report_of_what_was_held_or_is_new_is_the_one_of_its_load():
 
 
 def test_what_was_held_keeps_its_reason_and_who_approved_it():
-    """Whatever the guard says of what is to be done is left out: it is done."""
     decided = Decision("approve", "anna", NOON)
     held = replace(judged(LOADED, JUMP, None), decided=decided)
     now = approved(held, replace(AGAIN, message="fine"))
@@ -257,7 +255,7 @@ def test_held_deactivations_that_are_approved_keep_their_numbers():
     held = judged(replace(LOADED, message=""), LOST, 0)
     told = approved(held, AGAIN).message
     assert told.startswith("approved; it was held: 60 of 100 vehicles are no longer listed (60 %;")
-    assert told.endswith("the delivery before)")
+    assert told.endswith("say the same (0 so far)")
     again = approved(replace(held, message=f"{told}; {held.message}"), AGAIN).message
     assert again.count("approved; it was held: ") == 1
     assert "ingestd imports" not in again
@@ -267,11 +265,6 @@ def test_a_file_beside_the_one_that_held_says_only_who_approved_it():
     beside = replace(LOADED, message="", held_deactivations=0, decided=Decision("approve", "anna"))
     now = approved(beside, replace(AGAIN, message=""))
     assert (now.message, now.decided) == ("", Decision("approved", "anna"))
-
-
-def test_why_it_was_held_is_told_with_its_code_if_it_has_one():
-    assert held_for("another_lot", "it looks so") == "another_lot: it looks so"
-    assert held_for(None, "it looks so") == "it looks so"
 
 
 def test_what_was_loaded_and_is_approved_keeps_its_first_counts_and_adds_what_is_gone():

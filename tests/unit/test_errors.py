@@ -12,6 +12,7 @@ from ingestd.errors import (
     OutOfTurn,
     ReadFailed,
     Refused,
+    Taken,
     Throttled,
     TryAgain,
 )
@@ -33,6 +34,20 @@ def test_an_error_knows_the_exit_code_it_becomes(error: IngestError, code: int):
 
 def test_a_clash_is_worth_another_try():
     assert isinstance(Clash("x"), TryAgain)
+
+
+@pytest.mark.parametrize(
+    ("key", "told"), [("(vin)=(A)", "(vin)=(A)"), ("", "the server does not tell its key")]
+)
+def test_a_key_that_stays_taken_is_a_refusal_that_names_key_constraint_and_cure(key, told):
+    error = Taken("another session may have been in the way", "vehicles_vin_unique", key)
+    refused = error.refused(5)
+
+    assert isinstance(error, Clash)
+    assert refused.reason == "key_taken"
+    assert f"{told} (constraint vehicles_vin_unique), 5 times in a row" in refused.message
+    assert "[target.settings]" in refused.message
+    assert "another session" not in refused.message
 
 
 def test_a_refused_login_and_a_wish_for_patience_may_pass():

@@ -186,8 +186,7 @@ def test_where_it_is_approved_that_they_are_gone_what_was_held_is_dropped():
     assert judge(facts(counted=lot(60), **approved), RULES) == dropped
     past = Past(LATEST, Hold(NOON, 5, NOON))
     assert judge(facts(counted=lot(2), past=past, **approved), RULES) == dropped
-    passed = Verdict(misses=True, moves=True)
-    assert judge(facts(counted=lot(2), **approved), RULES) == passed
+    assert judge(facts(counted=lot(2), **approved), RULES) == Verdict(moves=True)
 
 
 @pytest.mark.parametrize("baseline", [1, 9, 100])
@@ -200,7 +199,7 @@ def test_that_a_lot_is_empty_is_never_believed(baseline):
 
 
 @pytest.mark.parametrize(
-    ("days", "said"), [(0.9, "less than a day after"), (1.9, "a day after"), (2.5, "2 days after")]
+    ("days", "said"), [(0.9, "less than a day after"), (1.9, "1 day after"), (2.5, "2 days after")]
 )
 def test_the_sentence_says_how_long_after_the_delivery_before_it_came(days, said):
     assert (
@@ -279,7 +278,7 @@ def test_a_hold_of_everything_leaves_the_hold_of_deactivations_as_it_is():
     found = judge(facts(counted=counted, past=Past(LATEST, hold)), RULES)
     assert found.hold == hold
     assert found.message.endswith(
-        "`ingestd imports approve ID` loads it all the same, `deny` does not"
+        "10 of 10 rows cannot be loaded (100 %; at most 50 % are put up with)"
     )
 
 

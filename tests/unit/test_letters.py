@@ -260,10 +260,18 @@ def test_a_refused_file_is_told_by_its_reason_and_its_sentence():
     assert "send the file again as it was when it was last loaded" in told
 
 
-def test_a_sentence_has_the_number_of_its_import():
-    held = replace(REPORT, outcome=Outcome.HELD, message="`ingestd imports approve ID` loads it")
+def test_a_dealer_reads_why_it_is_held_and_no_command_of_ours():
+    for held in (replace(REPORT, outcome=Outcome.HELD), replace(REPORT, held_deactivations=36)):
+        told = text(replace(held, message="it looks like another dealer's"))
+        assert "  it looks like another dealer's\n" in told
+        assert "approve" not in told
 
-    assert "`ingestd imports approve 12` loads it" in text(held)
+
+@pytest.mark.parametrize("reason", ["key_taken", "internal_error", "dropped"])
+def test_what_is_for_whoever_runs_this_is_not_for_a_dealer(reason):
+    told = text(replace(REFUSED, reason=reason, message="see [target.settings]"))
+    assert "target" not in told
+    assert "on our side" in told
 
 
 def test_a_held_file_tells_what_it_would_have_done():

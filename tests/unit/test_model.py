@@ -42,3 +42,14 @@ def test_a_vin_is_junk_at_one_rooftop_of_a_group_and_good_at_another():
     assert known.junk_at(2) == {"B", "C"}
     assert known.junk_at(None) == {"C"}
     assert Known(frozenset("A")).junk_at(1) == {"A"}
+
+
+def test_of_a_replay_only_the_files_of_its_feed_are_done():
+    mine, theirs = File(0, "a", 1, "lot"), File(1, "b", 1, "other")
+    refused = File(2, "c", 1, None, "no_feed", "nobody takes it")
+
+    assert Opened((mine, theirs, refused)).only("lot").files == (mine,)
+    left = Opened((theirs, refused)).only("lot").files
+    assert [(file.index, file.reason) for file in left] == [(1, "no_feed"), (2, "no_feed")]
+    assert "no file of the feed lot any more, but of other" in left[0].message
+    assert left[1] == refused

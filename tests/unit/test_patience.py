@@ -79,13 +79,36 @@ def test_what_is_put_off_again_and_again_waits_longer_but_not_for_ever():
     assert put_off.times(7) == 0
 
 
+def test_what_is_met_again_and_again_is_counted_until_something_else_is_met():
+    met = patience.InARow()
+    assert [met.count(7, "a"), met.count(7, "a"), met.count(8, "a"), met.count(7, "a")] == [
+        1,
+        2,
+        1,
+        3,
+    ]
+    assert [met.count(7, "b"), met.count(7, "a")] == [1, 1]
+    met.forget(7)
+    met.forget(9)
+    assert [met.count(7, "a"), met.count(8, "a")] == [1, 2]
+
+
+def test_of_what_was_met_in_a_row_only_so_much_is_remembered_too():
+    met = patience.InARow()
+    for number in range(patience.MOST_REMEMBERED):
+        met.count(number)
+    assert met.count(0) == 2
+    met.count(5000)
+    assert [met.count(0), met.count(1)] == [3, 1]
+
+
 def test_only_so_many_are_remembered_and_the_eldest_is_forgotten():
     put_off = patience.PutOff(Clock())
-    for number in range(patience.MOST_PUT_OFF):
+    for number in range(patience.MOST_REMEMBERED):
         put_off.put(number, 9)
     put_off.put(0, 9)
     put_off.put(5000, 9)
-    assert len(put_off.waiting()) == patience.MOST_PUT_OFF
+    assert len(put_off.waiting()) == patience.MOST_REMEMBERED
     assert (put_off.times(0), put_off.times(1)) == (2, 0)
 
 

@@ -101,6 +101,14 @@ def test_a_file_of_several_dealers_is_offered_a_map_of_all_of_them():
     assert proposed(dealer="Dealer ID").rooftops is None
 
 
+def test_a_map_that_may_be_cut_says_so():
+    said = "# 100 are listed, and there may be more: complete it"
+    for number in (99, 100):
+        rooftops = {str(value): 1 for value in range(number)}
+        assert (said in propose(Draft("lot.tsv", rooftops=rooftops))) == (number == 100)
+        assert len(proposed(dealer="ID", rooftops=rooftops).rooftops.map) == number
+
+
 def test_a_map_stands_below_all_lines_of_the_feed_itself():
     text = propose(
         Draft(

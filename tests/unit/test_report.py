@@ -135,15 +135,25 @@ HELD = replace(
     REPORT,
     outcome=Outcome.HELD,
     reason="price_jump",
-    message="dear; `ingestd imports approve ID` loads it all the same, `deny` does not",
+    message="dear",
 )
 
 
-def test_a_sentence_is_told_with_the_number_of_its_import():
-    told = "dear; `ingestd imports approve 12` loads it all the same, `deny` does not"
-    assert HELD.told() == told
-    assert HELD.as_json()["message"] == told
-    assert replace(HELD, import_id=None).told() == HELD.message  # a dry run has none
+def test_what_is_held_is_told_with_what_can_be_done_about_it():
+    approve = "`ingestd imports approve 12` loads it all the same, `deny` does not"
+    assert HELD.advice() == approve
+    assert HELD.told() == f"dear; nothing was changed; {approve}"
+    assert HELD.as_json()["message"] == HELD.told()
+    lost = replace(REPORT, message="36 are lost", held_deactivations=36)
+    assert lost.told() == "36 are lost; `ingestd imports approve 12` says that they are gone"
+
+
+def test_there_is_nothing_to_be_done_of_a_dry_run_or_what_is_decided():
+    assert replace(HELD, import_id=None).told() == "dear; nothing was changed"
+    assert replace(HELD, decided=Decision("approve")).advice() == ""
+    # Its rows were approved; now its deactivations are held.
+    assert replace(REPORT, held_deactivations=1, decided=Decision("approved")).advice()
+    assert REPORT.advice() == ""
 
 
 def test_what_is_held_of_a_file_that_is_cut_off_is_to_be_sent_anew():
@@ -151,9 +161,11 @@ def test_what_is_held_of_a_file_that_is_cut_off_is_to_be_sent_anew():
     cut = replace(REPORT, reading=FileReading(0, "lot.tsv", cut_off=True))
     advice = "the file is cut off: have it sent anew rather than approve it"
 
-    assert replace(cut, held_deactivations=36).told() == advice
-    assert replace(cut, outcome=Outcome.HELD, message="why").told() == f"why; {advice}"
-    assert [one.told() for one in (cut, replace(whole, held_deactivations=36))] == ["", ""]
+    for number in (0, 36):
+        held = replace(cut, outcome=Outcome.IMPORTED if number else Outcome.HELD)
+        assert replace(held, held_deactivations=number).told().endswith(f"; {advice}")
+    assert cut.told() == ""
+    assert advice not in replace(whole, held_deactivations=36).told()
     assert not replace(REPORT, reading=None).cut_off
 
 
@@ -176,14 +188,14 @@ def test_who_decided_and_when_is_told_as_far_as_it_is_known():
     assert str(decided) == "denied by anna at 2026-11-23 06:00:00 UTC"
     assert str(Decision("approve", at=at)) == "to be approved at 2026-11-23 06:00:00 UTC"
     assert str(Decision("approved")) == "approved"
-    assert replace(REPORT, decided=decided).as_json()["decision"] == {
-        "decision": "denied",
+    assert replace(REPORT, decided=decided).as_json()["decided"] == {
+        "what": "denied",
         "by": "anna",
         "at": "2026-11-23T06:00:00Z",
     }
-    silent = replace(REPORT, decided=Decision("approved")).as_json()["decision"]
+    silent = replace(REPORT, decided=Decision("approved")).as_json()["decided"]
     assert (silent["by"], silent["at"]) == (None, None)
-    assert "decision" not in REPORT.as_json()
+    assert "decided" not in REPORT.as_json()
 
 
 def test_counts_of_two_are_added_outcome_by_outcome():
