@@ -249,6 +249,14 @@ async def test_a_small_rooftop_that_is_missing_keeps_its_cars_too(group):
     assert len((await group.active())["S"]) == 4
 
 
+async def test_a_rooftop_of_which_no_row_can_be_used_holds_nothing(group):
+    await group.load(lots({"N": range(1, 21), "S": range(21, 41)}))
+    bad = "".join(f"{vin(number)}\tS{number}\tKia\t\t2024\t1\tS\n" for number in range(90, 93))
+    report = await group.load(lots({"N": range(1, 21)}) + bad)
+    assert (report.held_deactivations, report.deactivated) == (0, 0)
+    assert report.message == ""
+
+
 async def test_the_same_delivery_again_gives_the_same_reports(group):
     first = await group.load(lots({"N": [1], "S": [2]}))
     second = await group.load(lots({"N": [1], "S": [2]}), again=True)

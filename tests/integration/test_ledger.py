@@ -204,6 +204,17 @@ async def test_a_letter_that_is_done_is_known_to_every_instance(store, other):
     assert await other.known_mail("inbox", 7, (1,)) == {1: None}
 
 
+async def test_what_was_decided_anew_while_it_was_being_told_is_told_again(store, admin):
+    taken = await store.take(letter_at(1))
+    told = await store.finish(taken, ())
+    await admin.execute("UPDATE ingest.deliveries SET outcome = 'imported'")
+    await store.settled(told.delivery)
+    assert len(await store.unsettled(("inbox",))) == 1
+    await admin.execute("UPDATE ingest.deliveries SET outcome = 'rejected'")
+    await store.settled(told.delivery)
+    assert await store.unsettled(("inbox",)) == ()
+
+
 async def test_a_second_copy_of_a_settled_letter_is_owed_its_settlement_too(store):
     taken = await store.take(letter_at(1))
     await store.finish(taken, ())
