@@ -1,7 +1,8 @@
 """PURE  One file of a group: each row is of the rooftop that its column names.
 
 * The value of the column chooses among the dealerships of the feed's map.  Another value, or
-  none, rejects the row (``unknown_rooftop``), whatever else is in it.
+  none, rejects the row (``unknown_rooftop``), whatever else is in it.  A row without a value, or
+  one that is no row, may be any dealership's: what it names counts as seen there.
 * Each dealership's rows are read as if they were a file of its own, so that what the file says
   of one never touches another.  Header, blank lines and rows of nobody's belong to the whole.
 * Columns are absent, or blank in every row, for the file as a whole.
@@ -102,7 +103,7 @@ class GroupReader(FileReader):
             number: _Desk(share, self._encoder(columns, number), columns)
             for number, share in self.shares.items()
         }
-        for record in found.records(self._limits):
+        for record in self._records(found):
             if record.kind in ("header", "blank"):
                 self.books.count(record.kind)
                 continue

@@ -196,10 +196,8 @@ class FileReader:
         encoder, index = self._encoder(columns), self._file.index
         own = self._feed.rooftops.column if self._feed.rooftops else None
         encode, witness = encode_with(encoder, columns), Witness(index, columns.headers, own)
-        before, ends = self._job.known.before, True
-        whole = bool(before) and all(heading.ends for heading in before)
-        for record in found.records(self._limits, whole=whole):
-            ends, encoded = record.ended, encode(record)
+        for record in self._records(found):
+            encoded = encode(record)
             if encoded is None:
                 self.books.count(record.kind)
                 continue
@@ -211,8 +209,16 @@ class FileReader:
             self.books.take(encoded)
             yield encoded.text
         self.evidence = witness.evidence(columns.fields, encoder.seen())
-        self.reading = replace(self.reading, ends=ends)
         self._close(encoder.keep(), columns, found.encoding)
+
+    def _records(self, found: Table) -> Iterator[table.Record]:
+        """Give the records, the last as cut off where the feed's files always end a line."""
+        before, ends = self._job.known.before, True
+        whole = bool(before) and all(heading.ends for heading in before)
+        for record in found.records(self._limits, whole=whole):
+            ends = record.ended
+            yield record
+        self.reading = replace(self.reading, ends=ends)
 
     def _close(self, keep: int, columns: Columns, encoding: decode.Encoding) -> None:
         blank = [name for name in columns.fields if keep & BITS[name]]

@@ -210,9 +210,15 @@ class Encoder:
         return self._rejection(Finding(line, None, reason, _short(shown)), verdict.vin, stock)
 
     def refused(self, line: int, at: int, cells: Cells, reason: str) -> Encoded:
-        """Encode a row that is rejected for one of its cells, whatever else is in it."""
+        """Encode a row that is rejected for one of its cells, whatever else is in it.
+
+        Where that is blank the row may mean what it names.
+        """
         shown = Finding(line, self._plan.columns.headers[at], reason, _short(cells[at]))
-        return self._rejection(shown, None, None)
+        if not is_blank(cells[at]):
+            return self._rejection(shown, None, None)
+        verdict, _ = self._judge(cells, None)
+        return self._rejection(shown, verdict.vin, self._sighted(cells))
 
     def _sighted(self, cells: Cells) -> str | None:
         for index in self._plan.columns.fields.get("stock_number", ()):

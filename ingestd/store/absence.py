@@ -29,6 +29,7 @@ ABSENT = """vehicle_id bigint, stored boolean, listed boolean, baseline boolean,
 LISTED = "vehicle_id bigint, price numeric, before numeric"
 GONE = "file_no integer, line integer, vehicle_id bigint"
 
+_REJECTED = "(SELECT * FROM pg_temp.ingestd_fate WHERE outcome = 'rejected')"
 _MINE = "l.dealership_id = $1 AND l.feed = $2"
 
 #: $3: by how much a price must change to count, as a share.
@@ -127,6 +128,7 @@ class Texts:
 
     absent: str  # + order key of the delivery before (2)
     sight: str
+    sight_nobodys: str
     listed: str
     facts: str  # + share
     forget: str
@@ -146,6 +148,7 @@ def texts(layout: Layout) -> Texts:
     return Texts(
         absent=names.absent(),
         sight=names.sight(),
+        sight_nobodys=names.sight_nobodys(),
         listed=names.listed(),
         facts=FACTS,
         forget=FORGET,
@@ -190,18 +193,28 @@ FROM (
 
     def sight(self) -> str:
         """Mark in ``a`` what rejected rows name."""
+        return self._sight(_REJECTED)
+
+    def sight_nobodys(self) -> str:
+        """Mark in ``a`` what those rows of a group's file name that may be any dealership's."""
+        return self._sight(f"""(
+    SELECT NULL::bigint AS vehicle_id, {self.staged("vin")} AS vin,
+           {self.staged("stock_number")} AS stock_number
+    FROM pg_temp.{self.stage} s WHERE s.dealership_id = 0 AND s.reason IS NOT NULL)""")
+
+    def _sight(self, rows: str) -> str:
         return f"""
 UPDATE pg_temp.ingestd_absent a SET sighted = true FROM {self.vehicles} v
 WHERE {self.id} = a.vehicle_id AND {self.dealership} = $1 AND $2::text IS NOT NULL
-  AND {self._is_named()}"""
+  AND {self._is_named(rows)}"""
 
-    def _is_named(self) -> str:
+    def _is_named(self, rows: str) -> str:
         """Whether a rejected row names ``v``: by VIN, or where one of the two has none by stock.
 
         Of a duplicate, the row that counts names it; its own VIN may be a dummy.
         """
         fold = self.fold("w.stock_number")
-        no_row = "SELECT {} FROM pg_temp.ingestd_fate w WHERE w.outcome = 'rejected' AND {}"
+        no_row = f"SELECT {{}} FROM {rows} w WHERE {{}}"
         known = no_row.format("w.vehicle_id", "w.vehicle_id IS NOT NULL")
         vins = no_row.format("w.vin", "w.vin IS NOT NULL")
         stocks = no_row.format(fold, "w.stock_number IS NOT NULL")
@@ -239,7 +252,7 @@ WHERE l.dealership_id = $1 AND l.feed <> $2 AND l.misses > 0 AND {self.id} = l.v
   AND {self.dealership} = $1
   AND (l.vehicle_id IN (SELECT w.vehicle_id FROM pg_temp.ingestd_fate w
                         WHERE w.outcome IS NULL AND w.vehicle_id IS NOT NULL)
-       OR {self._is_named()})"""
+       OR {self._is_named(_REJECTED)})"""
 
     def gone(self) -> str:
         """Lock what is to be switched off: all that the baseline lost, or was missed enough."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from ingestd.config import Feed
 from ingestd.model import Delivery, Finished
+from ingestd.rooftops import choices
 from ingestd.store import guard
 from ingestd.store.moving import rows
 from ingestd.store.pool import Connection
@@ -73,6 +74,8 @@ class Listing:
             absent = rows(await connection.execute(sql.absent, *self._mine, *before))
         if absent:
             await connection.execute(sql.sight, *self._mine)
+            if choices(feed.rooftops):
+                await connection.execute(sql.sight_nobodys, *self._mine)
         await connection.execute(sql.listed, *self._mine)
         counts = await connection.fetchrow(sql.facts, *self._mine, feed.guard.price_change)
         assert counts is not None

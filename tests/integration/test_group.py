@@ -249,6 +249,16 @@ async def test_a_small_rooftop_that_is_missing_keeps_its_cars_too(group):
     assert len((await group.active())["S"]) == 4
 
 
+@pytest.mark.parametrize("end", ["\tKia\n", "\tKia\tRio\t2024\t1\t\n"])
+async def test_a_row_that_may_be_any_dealerships_counts_as_a_sighting(group, end):
+    """One with too few cells, or with a blank id; one with another dealer's id does not."""
+    await group.load(lots({"N": range(1, 21), "S": range(21, 41)}))
+    named = f"{vin(40)}\tS40{end}" + row(39, "X")
+    report = await group.load(lots({"N": range(1, 21), "S": range(21, 39)}) + named)
+    assert (report.counts.rejected, report.deactivated) == (2, 1)
+    assert "S40" in (await group.active())["S"]
+
+
 async def test_a_rooftop_of_which_no_row_can_be_used_holds_nothing(group):
     await group.load(lots({"N": range(1, 21), "S": range(21, 41)}))
     bad = "".join(f"{vin(number)}\tS{number}\tKia\t\t2024\t1\tS\n" for number in range(90, 93))
