@@ -272,6 +272,14 @@ def test_a_row_may_be_rejected_for_one_of_its_cells_and_names_nothing_then():
     assert (got.vin, got.stock_number, head(got)["extras"]) == (None, None, None)
 
 
+def test_a_row_that_is_rejected_for_a_blank_cell_names_its_vehicle():
+    got = encoder().refused(9, 2, row(Make=" "), "unknown_rooftop")
+    assert got.rejection == Finding(9, "Make", "unknown_rooftop", " ")
+    plain = encoder().row(9, row())
+    assert (got.vin, got.stock_number) == (plain.vin, plain.stock_number)
+    assert got.vin is not None
+
+
 def test_a_field_is_searched_where_its_first_cell_does_not_tell():
     made = encoder(("VIN", "Trim", "Series Detail", "Badge"))
     got = made.row(2, (VIN, "", "", "GT"))
