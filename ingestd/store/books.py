@@ -146,7 +146,7 @@ async def untold(connection: Connection, delivery_id: int) -> list[tuple[int, st
 async def reports(connection: Connection, condition: str, *values: object) -> tuple[Report, ...]:
     """Read the reports of all imports ``i`` that meet an SQL condition (with its order)."""
     rows = await connection.fetch(f"{_SELECT} WHERE {condition}", *values)
-    numbers = [row["id"] for row in rows if row["rejected"]]
+    numbers = [row["id"] for row in rows if row["rejected"] or row["outcome"] == "rejected"]
     found: dict[int, list[Finding]] = {}
     if numbers:
         for row in await connection.fetch(_INLINE_REJECTIONS, numbers, INLINE):

@@ -121,7 +121,10 @@ async def approve(pool: Pool, owner: str, import_id: int, by: str | None = None)
 
 
 async def deny(pool: Pool, import_id: int, by: str | None = None) -> Decided:
-    """Refuse a held import for good; its source is told."""
+    """Refuse a held import for good; its source is told.
+
+    Its rejected rows stay in the ledger: they are what the sender is to be told.
+    """
     async with pool.transaction() as connection:
         row = await connection.fetchrow(_IMPORT, import_id)
         if row is None:
@@ -130,7 +133,6 @@ async def deny(pool: Pool, import_id: int, by: str | None = None) -> Decided:
         if decided.refusal is None:
             whose = (row["delivery_id"], row["feed"])
             await connection.execute(_DENY, *whose, _signed(by), _DENIED)
-            await connection.execute(_FORGET_ROWS, *whose)
             await connection.execute(_WORST, row["delivery_id"], _SEVERITY)
         return decided
 

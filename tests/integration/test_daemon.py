@@ -818,4 +818,4 @@ async def test_a_held_file_that_is_denied_is_told_to_its_source_as_rejected(hous
     assert await house.outcome("a.tsv") is Outcome.REJECTED
     (papers,) = [papers for _, papers in house.source.settled.values()]
     assert b'"reason": "denied"' in papers[".report.json"]
-    assert set(papers) == {".report.json"}
+    assert set(papers) == {".report.json", ".rejected.tsv"}
