@@ -311,6 +311,15 @@ class Desk:
         await self.until(there)
         return [row["given_up"] for row in await self.admin.fetch(query)]
 
+    async def tells(self, *expected: str) -> None:
+        """Wait until so many were told of, which is after they are written down."""
+
+        async def there() -> bool:
+            return len(self.told) >= len(expected)
+
+        await self.until(there)
+        assert sorted(self.told) == sorted(expected)
+
     async def attempts(self) -> int:
         return int(await self.admin.fetchval("SELECT max(attempts) FROM ingest.replies"))
 
@@ -334,7 +343,7 @@ async def test_the_dealer_reads_what_became_of_the_mail(mailed, desk):
     delivery = await mailed.imported(car(1), car(2), Rejected())
 
     assert await desk.settled() == [None]
-    assert desk.told == ["sent"]
+    await desk.tells("sent")
     mail, letter = desk.server.mails[0], desk.letter()
     assert (mail.sender, mail.recipients) == (SENDER, [DEALER])
     assert letter["Subject"] == "Inventory of feed-1: 3 rows, 2 loaded, 1 not"
@@ -391,7 +400,7 @@ async def test_an_answer_that_is_lost_is_asked_for_again_with_the_same_message(m
     assert await desk.settled() == [None]
     first, second = desk.server.mails
     assert first.content == second.content
-    assert desk.told == ["sent"]
+    await desk.tells("sent")
 
 
 async def test_what_is_put_off_is_tried_again_and_others_are_not_kept(mailed, desk):
@@ -402,7 +411,7 @@ async def test_what_is_put_off_is_tried_again_and_others_are_not_kept(mailed, de
 
     assert await desk.settled(2) == [None, None]
     assert await desk.attempts() == 2
-    assert desk.told == ["sent", "sent"]
+    await desk.tells("sent", "sent")
 
 
 async def test_what_is_refused_is_given_up_with_the_servers_words(mailed, desk):
@@ -413,7 +422,7 @@ async def test_what_is_refused_is_given_up_with_the_servers_words(mailed, desk):
     (why,) = await desk.settled()
     assert why is not None
     assert why.endswith("says: 550 no such user")
-    assert desk.told == ["given_up"]
+    await desk.tells("given_up")
     assert desk.server.mails == []
 
 
@@ -464,7 +473,7 @@ async def test_beyond_the_limit_replies_are_given_up_and_the_log_says_so_once(ma
     sent, *others = await desk.settled(4)
     assert sent is None
     assert others == ["more than 1 replies within an hour ([replies] per_hour)"] * 3
-    assert sorted(desk.told) == ["given_up"] * 3 + ["sent"]
+    await desk.tells(*["given_up"] * 3, "sent")
     assert logged.getvalue().count("reply.limit") == 1
 
 
@@ -501,7 +510,7 @@ async def test_what_nobody_sent_for_two_days_is_not_sent_any_more(mailed, desk, 
     desk.start()
 
     assert await desk.settled() == ["it could not be sent within 2 days: nobody tried"]
-    assert desk.told == ["given_up"]
+    await desk.tells("given_up")
     assert desk.server.heard == []
 
 
