@@ -273,7 +273,8 @@ counted when they are done, with what became of them: what waits is in `ingestd_
 Names of senders, subjects, file names and VINs never appear. Every series exists from the start
 with 0, so `increase()` sees the first event. Counters start at 0 with the process.
 A file that is `held` or `superseded`, or whose import was refused, adds no rows: the row counters
-equal the counts in the receipts of the files that were `imported` or `unchanged`.
+equal the counts in the receipts of the files that were `imported` or `unchanged`. A file whose held
+deactivations are approved is loaded, and counted, once more.
 """
 
 _FOOT = """\
