@@ -17,6 +17,7 @@ from ingestd.daemon import SAME_KEY, Daemon
 from ingestd.doors import Doors
 from ingestd.errors import Clash, IngestError, ReadFailed, TryAgain
 from ingestd.model import Arrival, Delivery, Excerpt, Opened, Reading, ReadJob, State
+from ingestd.phrasing import counted
 from ingestd.report import Report, Settlement, Step, refusal
 from ingestd.sources.ground import prepare
 from ingestd.sources.names import clean
@@ -254,7 +255,7 @@ async def _feeds(config: Config, store: Store) -> str:
     await check_feeds(config, store)
     count = len(config.feed)
     each = ", each" * (count != 1)
-    return f"{count} feed{'s' * (count != 1)}{each} of a dealership that exists"
+    return f"{counted(count, 'feed')}{each} of a dealership that exists"
 
 
 def _entered(folder: Folder, feeds: tuple[str, ...]) -> str:

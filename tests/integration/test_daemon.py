@@ -450,14 +450,19 @@ async def test_an_orderly_stop_is_no_strike(house):
     assert await house.attempts("a.tsv") == 0
 
 
-async def test_claims_are_renewed_while_a_file_is_worked_on(house):
-    house.troubles.plan("renew", TryAgain("away"))
+async def worked_on_until_renewed(house, times: int) -> None:
+    """Have a file worked on until its claim was renewed, or that was tried, so often."""
     house.reader.gate.clear()
     house.source.drop("a.tsv", lot(3), "lot")
     async with asyncio.timeout(WITHIN):
-        while house.troubles.met.count("renewed") < 2:
+        while house.troubles.met.count("renewed") < times:
             await asyncio.sleep(0.01)
     house.reader.gate.set()
+
+
+async def test_claims_are_renewed_while_a_file_is_worked_on(house):
+    house.troubles.plan("renew", TryAgain("away"))
+    await worked_on_until_renewed(house, 2)
 
     assert await house.outcome("a.tsv") is Outcome.IMPORTED
 
@@ -465,13 +470,8 @@ async def test_claims_are_renewed_while_a_file_is_worked_on(house):
 async def test_a_right_that_is_taken_for_a_moment_while_claims_are_renewed_ends_nobody(house):
     gone = [Misconfigured(Fault("database.user", "permission denied"))] * 3
     house.troubles.plan("renew", *gone)
-    house.reader.gate.clear()
     with capture_logs() as logs:
-        house.source.drop("a.tsv", lot(3), "lot")
-        async with asyncio.timeout(WITHIN):
-            while house.troubles.met.count("renewed") < 4:
-                await asyncio.sleep(0.01)
-    house.reader.gate.set()
+        await worked_on_until_renewed(house, 4)
 
     assert await house.outcome("a.tsv") is Outcome.IMPORTED
     (said,) = [entry for entry in logs if entry["event"] == "store.waits"]

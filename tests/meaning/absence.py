@@ -63,10 +63,8 @@ def _can_miss(feed: Agreement, vehicle: Vehicle, listing: Listing) -> bool:
 
 def _missed(feed: Agreement, at: datetime, vehicle: Vehicle) -> bool:
     """What was missed often enough goes off, and no more is counted."""
-    enough = vehicle.misses >= feed.missing_after
-    if enough:
-        return switch_off(vehicle)
-    if vehicle.missed is None or at - vehicle.missed >= APART:
+    apart = vehicle.missed is None or at - vehicle.missed >= APART
+    if apart and vehicle.misses < feed.missing_after:
         vehicle.misses, vehicle.missed = vehicle.misses + 1, at
     return vehicle.misses >= feed.missing_after and switch_off(vehicle)
 
