@@ -85,8 +85,9 @@ async def test_a_twin_that_a_person_put_on_offer_stays_there(both, feed):
     await both.stored(feed.dealership, vin=vin(1))
     assert (await both.deliver(feed, car(1))).deactivated == 1
     await both.edit(0, is_active=True)
-    both.wait(timedelta(hours=1))
-    assert (await both.deliver(feed, car(1))).deactivated == 0
+    for _ in range(2):
+        both.wait(timedelta(hours=1))
+        assert (await both.deliver(feed, car(1))).deactivated == 0
 
 
 async def test_a_sold_car_does_not_move_to_who_listed_it_before_it_was_sold(both, feed):
